@@ -1,0 +1,50 @@
+/* The configuration file (GKeyFile), read by one table that also prints the documented default. */
+#ifndef HEADCOUNT_CONFIG_H
+#define HEADCOUNT_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "log.h"
+#include "result.h"
+
+struct config {
+	/* [broker] */
+	char *broker_host;
+	int64_t broker_port;
+	char *broker_username;      /* "": none */
+	char *broker_password_file; /* "": none; the first line is the password */
+	char *broker_ca_file;       /* "": no TLS */
+	/* [store] */
+	char *database;
+	int64_t rejected_max; /* rows */
+	/* [gateway] */
+	char *client_id;
+	int64_t batch_items;
+	int64_t publish_interval_ms;
+	int64_t max_clock_skew_ms;
+	bool confirm_stored; /* publish dpu/<id>/stored */
+	/* [api] */
+	char *api_address;
+	int64_t api_port;
+	/* [log] */
+	enum log_level log_level;
+};
+
+/* Reads the file; NULL means $HEADCOUNT_CONFIG, else /etc/headcount/headcount.conf, else, when that does not
+ * exist either, the defaults. RESULT_INVALID or RESULT_NOT_FOUND with a problem that names file, group, key and
+ * what was expected; an unknown key is an error that suggests the nearest known one. */
+MUST_USE enum result config_read(const char *path, struct config *ret_config,
+                                 struct problem *reterr_problem);
+void config_clear(struct config *config);
+
+/* Prints the default configuration file, a comment above each key. */
+void config_print(FILE *out);
+
+/* The broker's password from broker_password_file (caller frees with g_free); NULL if there is none
+ * to give. */
+MUST_USE enum result config_password(const struct config *config, char **ret_password,
+                                     struct problem *reterr_problem);
+
+#endif

@@ -1,0 +1,26 @@
+/* Counts at any instant, read from summaries and the events of one hour. */
+#ifndef HEADCOUNT_HISTORY_H
+#define HEADCOUNT_HISTORY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "span.h"
+#include "store.h"
+
+struct history_point {
+	struct occupancy occupancy;
+	instant last_event_time;  /* the last crossing up to then; INSTANT_NONE if there was none */
+	instant last_change_time; /* the same, resets included */
+};
+
+/* The count of a space after everything with time <= when. Reads at most 80 summary rows and the changes of one
+ * hour. Within store_transaction. */
+struct history_point history_at(struct store *store, int64_t space, instant when);
+
+/* Calls `found` for each change of a space within [from, until], in the order in which they take effect. */
+typedef void history_found(void *context, const struct change *change);
+void history_changes(struct store *store, int64_t space, instant from, instant until,
+                     history_found *found, void *context);
+
+#endif

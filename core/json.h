@@ -1,0 +1,94 @@
+/* JSON, read strictly and written plainly. The only file that knows json-c. */
+#ifndef HEADCOUNT_JSON_H
+#define HEADCOUNT_JSON_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "instant.h"
+#include "result.h"
+
+#define JSON_DEPTH 16 /* nested deeper than this is refused */
+
+struct json; /* a value of a parsed text; values inside it live as long as the outermost one */
+
+enum json_type {
+	JSON_NULL,
+	JSON_BOOLEAN,
+	JSON_INTEGER, /* a number written without fraction and exponent that fits int64_t */
+	JSON_NUMBER,  /* any other number */
+	JSON_TEXT,
+	JSON_ARRAY,
+	JSON_OBJECT,
+};
+
+/* Reads one JSON text as RFC 8259 has it: UTF-8, nothing else before or after, no member name twice, no
+ * NaN, no single quotes, no comments. NULL if it isn't; *reterr_why is then a constant phrase. The caller owns
+ * the result (json_free). `text` needs no NUL. */
+struct json *json_read(const char *text, size_t size, const char **reterr_why);
+void json_free(struct json *json);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(json, json_free)
+
+enum json_type json_type(const struct json *json);
+int64_t json_integer(const struct json *json);                   /* of a JSON_INTEGER */
+bool json_boolean(const struct json *json);                      /* of a JSON_BOOLEAN */
+const char *json_text(const struct json *json, size_t *ret_size); /* of a JSON_TEXT; may hold NULs */
+size_t json_length(const struct json *array);
+const struct json *json_item(const struct json *array, size_t index);
+const struct json *json_member(const struct json *object, const char *name); /* NULL if absent */
+
+/* Where the items of an array stand in the text it was read from: calls `found` for each, in order, with the
+ * bytes of the item. For a text that is no array, once with the whole text (white space around it cut). */
+void json_items(const char *text, size_t size,
+                void (*found)(void *context, size_t index, const char *item, size_t item_size),
+                void *context);
+
+/* Writing: each call appends to a GString; commas come by themselves. `name` is NULL inside an array and for
+ * the outermost value. */
+void json_begin_object(GString *out, const char *name);
+void json_end_object(GString *out);
+void json_begin_array(GString *out, const char *name);
+void json_end_array(GString *out);
+void json_add_text(GString *out, const char *name, const char *text); /* NULL writes null */
+void json_add_text_sized(GString *out, const char *name, const char *text, size_t size);
+void json_add_integer(GString *out, const char *name, int64_t value);
+void json_add_number(GString *out, const char *name, double value, int decimals);
+void json_add_boolean(GString *out, const char *name, bool value);
+void json_add_null(GString *out, const char *name);
+void json_add_instant(GString *out, const char *name, instant when); /* INSTANT_NONE writes null */
+
+/* The members of an object kept in a struct: one table reads and writes them. */
+enum member_type {
+	MEMBER_ID,      /* char[65]: 1-64 characters of A-Z a-z 0-9 . _ : -; "" is null */
+	MEMBER_TEXT,    /* char[max + 1]: UTF-8 without control characters, at most max bytes */
+	MEMBER_ZONE,    /* char[65]: an IANA timezone name that the system knows */
+	MEMBER_INTEGER, /* int64_t within min…max; INT64_MIN is null */
+	MEMBER_INSTANT, /* instant, in any form that instant_parse takes; INSTANT_NONE is null */
+	MEMBER_CLOCK,   /* int64_t minute of the day, written "04:00"; INT64_MIN is null */
+};
+enum member_flag {
+	MEMBER_REQUIRED = 1, /* may not be null, and may not be absent on creation */
+	MEMBER_FIXED = 2,    /* can't be given by a sender: written only */
+};
+struct member {
+	const char *name;
+	enum member_type type;
+	size_t offset; /* within the struct */
+	unsigned flags;
+	int64_t min, max;
+};
+
+/* Reads the members that `object` has into the struct, leaving the others as they are. A member that the
+ * table has not, or one that is not as the table says, is a RESULT_INVALID that names it. With `creating`,
+ * required members must be there. */
+MUST_USE enum result json_read_members(const struct json *object, const struct member *members,
+                                       size_t count, bool creating, void *into,
+                                       struct problem *reterr_problem);
+void json_add_members(GString *out, const struct member *members, size_t count, const void *from);
+
+#define JSON_ID_SIZE 65
+bool json_is_id(const char *text, size_t size); /* may it be the id of a space, doorway or DPU? */
+
+#endif

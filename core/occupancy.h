@@ -1,0 +1,37 @@
+/* The derived rows: summaries of hours and longer spans, and the count now, kept in step with the facts. */
+#ifndef HEADCOUNT_OCCUPANCY_H
+#define HEADCOUNT_OCCUPANCY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "span.h"
+#include "store.h"
+
+#define OCCUPANCY_LEVELS 5    /* of summaries: hours, 16 hours, … 16^4 hours (7.5 years) */
+#define OCCUPANCY_LEVEL_BITS 4 /* a span of a level is 2^4 of the level below */
+
+/* A change of a space's count, by a fact that is stored already. */
+struct space_change {
+	int64_t space; /* space.id */
+	struct change change;
+};
+
+/* Brings the spaces in step with new facts, given in any order (they get sorted). Each space gets a new
+ * revision. */
+void occupancy_apply(struct store *store, struct space_change *changes, size_t count);
+
+/* Derives a space's summaries of the hours that touch [from, until], all that lies above them and the count now
+ * again from the facts: for facts that went or moved. The space gets a new revision. */
+void occupancy_derive(struct store *store, int64_t space, instant from, instant until);
+
+/* Gives the space a new revision, because something else that people see of it changed. */
+void occupancy_touch(struct store *store, int64_t space);
+
+/* Compares what is kept with what the facts give, writing nothing: calls `differs` with a sentence for each
+ * difference. True if there is none. */
+bool occupancy_check(struct store *store, int64_t space,
+                     void (*differs)(void *context, const char *sentence), void *context);
+
+#endif

@@ -1,0 +1,2 @@
+-- PING
+SELECT 1;

@@ -1,0 +1,73 @@
+/* The database: one file of SQLite, written by one connection of one process, read by any number of others.
+ * The only file that knows sqlite3; all SQL stands in queries.sql, under a name. */
+#ifndef HEADCOUNT_STORE_H
+#define HEADCOUNT_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "instant.h"
+#include "queries.h" /* enum sql: made from queries.sql */
+#include "result.h"
+
+struct store;
+struct query;
+
+enum store_mode {
+	STORE_WRITER, /* creates or migrates the file, locks out a second writer */
+	STORE_READER, /* changes nothing, not even a -wal file */
+};
+
+/* Opens the database. RESULT_BUSY: another writer has it; RESULT_INVALID: not ours, or made by a newer program;
+ * RESULT_NOT_FOUND: a reader finds no database yet. The problem says which and what to do. A store belongs
+ * to one thread. */
+MUST_USE enum result store_open(const char *path, enum store_mode mode, struct store **ret_store,
+                                struct problem *reterr_problem);
+void store_close(struct store *store);
+
+/* Runs the work in one transaction: commits if it returns RESULT_OK and no query failed, else nothing has
+ * happened. Returns the work's result, RESULT_BUSY if the database is locked, RESULT_FAILED if SQLite failed
+ * (store_error tells how). On a reader: one consistent view of the database. */
+typedef enum result store_work(struct store *store, void *context);
+MUST_USE enum result store_transaction(struct store *store, store_work *work, void *context);
+
+/* Runs the work as a part of a transaction that can fail alone: what is not RESULT_OK is undone. A broken
+ * constraint is a RESULT_CONFLICT whose problem carries the schema's own words. */
+MUST_USE enum result store_part(struct store *store, store_work *work, void *context,
+                                struct problem *reterr_problem);
+
+/* The last failure, for a log: never NULL. */
+const char *store_error(const struct store *store);
+
+/* Has a query failed since the transaction began? What was read since is not to be trusted then. */
+bool store_failed(const struct store *store);
+
+/* Empties the WAL into the database if it has grown past its bound (writer; between transactions). */
+void store_tidy(struct store *store);
+
+int64_t store_file_bytes(const struct store *store);
+int64_t store_wal_bytes(const struct store *store);
+
+/* A prepared statement, ready to be bound (from 1) and run; prepared on first use, kept until the store closes.
+ * One statement is not used twice at once. A failure is remembered by the store and fails the transaction, so
+ * none of these says. */
+struct query *store_query(struct store *store, enum sql name);
+void query_bind_integer(struct query *query, int index, int64_t value);
+void query_bind_optional(struct query *query, int index, int64_t value); /* INT64_MIN binds NULL */
+void query_bind_text(struct query *query, int index, const char *text);  /* NULL binds NULL; not copied */
+void query_bind_blob(struct query *query, int index, const void *bytes, size_t size); /* not copied */
+
+bool query_next(struct query *query); /* is there a(nother) row? Ends the query when not */
+void query_end(struct query *query);  /* before the last row; as store_query does anyway */
+int64_t query_run(struct query *query); /* to the end, ignoring rows; how many rows it changed */
+
+/* Columns of the row, from 0; texts and blobs live until the next query_next. */
+int64_t query_integer(struct query *query, int column);
+int64_t query_optional(struct query *query, int column); /* NULL reads INT64_MIN */
+const char *query_text(struct query *query, int column); /* NULL reads "" */
+const void *query_blob(struct query *query, int column, size_t *ret_size);
+
+int64_t store_last_id(const struct store *store); /* of the row inserted last */
+
+#endif

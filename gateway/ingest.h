@@ -1,0 +1,50 @@
+/* The batch: messages gathered while the last one was committed, then stored in one transaction. Knows no
+ * socket; what is to be said afterwards is handed back. */
+#ifndef HEADCOUNT_INGEST_H
+#define HEADCOUNT_INGEST_H
+
+#include <glib.h>
+
+#include "config.h"
+#include "event.h"
+#include "store.h"
+
+struct ingest;
+
+struct message {
+	const char *topic;
+	const char *payload; /* no NUL at its end */
+	size_t size;
+	const char *response_topic; /* MQTT 5 request; NULL if no answer is asked for */
+	const void *correlation;
+	size_t correlation_size;
+	instant received;
+};
+
+/* What has happened since the program began; only committed work counts. */
+struct ingest_counters {
+	int64_t messages, stored, duplicates, rejected[REASON_COUNT], commands, batches;
+	int64_t rejected_dropped;
+	int64_t commit_us_last, commit_us_max, batch_items_last, batch_items_max;
+	instant last_commit;
+};
+
+struct ingest *ingest_new(struct store *store, const struct config *config);
+void ingest_free(struct ingest *ingest);
+
+/* Puts a message into the batch in hand (copies it). */
+void ingest_message(struct ingest *ingest, const struct message *message);
+size_t ingest_items(const struct ingest *ingest); /* in the batch in hand */
+
+/* Stores the batch in one transaction and begins a new one. On anything but RESULT_OK nothing was stored and
+ * the batch is forgotten: the broker has it still. */
+MUST_USE enum result ingest_commit(struct ingest *ingest);
+
+/* Answers and confirmations of the batch committed last, for the caller to publish. */
+typedef void ingest_publish(void *context, const char *topic, const void *payload, size_t size,
+                            const void *correlation, size_t correlation_size);
+void ingest_answers(struct ingest *ingest, ingest_publish *publish, void *context);
+
+const struct ingest_counters *ingest_counters(const struct ingest *ingest);
+
+#endif
