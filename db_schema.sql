@@ -196,6 +196,12 @@ CREATE TABLE occupancy_now (
 	revision INTEGER NOT NULL UNIQUE
 ) STRICT;
 
+-- Ids whose retained topics must be empty, until a space of that id is made again.
+CREATE TABLE space_removed (
+	space_id TEXT PRIMARY KEY,
+	revision INTEGER NOT NULL UNIQUE
+) STRICT, WITHOUT ROWID;
+
 -- For people with the sqlite3 shell.
 CREATE VIEW installation_count_utc AS
 SELECT strftime('%Y-%m-%dT%H:%M:%fZ', c.dpu_event_time / 1000.0, 'unixepoch') AS dpu_event_time_utc,

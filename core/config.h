@@ -36,7 +36,7 @@ struct config {
  * exist either, the defaults. RESULT_INVALID or RESULT_NOT_FOUND with a problem that names file, group, key and
  * what was expected; an unknown key is an error that suggests the nearest known one. */
 MUST_USE enum result config_read(const char *path, struct config *ret_config,
-                                 struct problem *reterr_problem);
+				 struct problem *reterr_problem);
 void config_clear(struct config *config);
 
 /* Prints the default configuration file, a comment above each key. */
@@ -45,6 +45,6 @@ void config_print(FILE *out);
 /* The broker's password from broker_password_file (caller frees with g_free); NULL if there is none
  * to give. */
 MUST_USE enum result config_password(const struct config *config, char **ret_password,
-                                     struct problem *reterr_problem);
+				     struct problem *reterr_problem);
 
 #endif

@@ -18,14 +18,15 @@ struct crossing {
 	const char *dpu_id; /* borrowed */
 	struct event event;
 	instant received;
-	/* written by crossing_store: */
+	instant latest; /* an event after that is clock_ahead */
+
+	/* Written by crossing_store: */
 	enum crossing_outcome outcome;
-	enum reason reason; /* of a rejection: unknown_dpu, no_installation, clock_ahead or too_old */
+	enum reason reason; /* unknown_dpu, no_installation, clock_ahead or too_old, if rejected */
 };
 
-/* Stores crossings, in any order, and brings every space they concern in step. `judged_at` less the skew is
- * the latest time an event may have. Within a transaction of the writer. */
-void crossing_store(struct store *store, struct crossing *crossings, size_t count, instant judged_at,
-                    int64_t max_clock_skew_ms);
+/* Stores crossings, in any order, and brings every space they concern in step. Within a transaction of the
+ * writer. */
+void crossing_store(struct store *store, struct crossing *crossings, size_t count);
 
 #endif

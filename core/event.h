@@ -22,15 +22,15 @@ struct event {
 /* Why a message item was not stored. The names are part of the interface (rejected_event.reason, metrics). */
 enum reason {
 	REASON_NONE,
-	REASON_MALFORMED,       /* no JSON, no object, or a seq that is none */
-	REASON_INVALID_TIME,    /* dpu_event_time is missing or no time */
-	REASON_INVALID_COUNT,   /* count is missing or not within -100…-1, 1…100 */
+	REASON_MALFORMED,     /* no JSON, no object, or a seq that is none */
+	REASON_INVALID_TIME,  /* dpu_event_time is missing or no time */
+	REASON_INVALID_COUNT, /* count is missing or not within -100…-1, 1…100 */
 	REASON_UNKNOWN_DPU,
 	REASON_NO_INSTALLATION, /* the DPU hung nowhere at that time */
 	REASON_CLOCK_AHEAD,
-	REASON_TOO_OLD,         /* before the retention horizon */
-	REASON_TOO_LARGE,       /* more than EVENT_PAYLOAD_BYTES, or more than EVENT_ITEMS */
-	REASON_TOPIC,           /* the topic names no possible DPU */
+	REASON_TOO_OLD,   /* before the retention horizon */
+	REASON_TOO_LARGE, /* more than EVENT_PAYLOAD_BYTES, or more than EVENT_ITEMS */
+	REASON_TOPIC,     /* the topic names no possible DPU */
 	REASON_COUNT
 };
 const char *reason_name(enum reason reason); /* "malformed", …; "none" for REASON_NONE */
@@ -39,7 +39,7 @@ bool reason_find(const char *name, enum reason *ret_reason);
 /* Reads a payload: calls `found` once an item, in order, with its bytes; `event` is NULL if `reason` says why
  * the item was rejected. A payload that is rejected whole makes one call. Nothing is kept. */
 typedef void event_found(void *context, const struct event *event, enum reason reason,
-                         const char *item, size_t item_size);
+			 const char *item, size_t item_size);
 void event_read(const char *payload, size_t size, event_found *found, void *context);
 
 #endif

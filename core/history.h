@@ -12,15 +12,19 @@ struct history_point {
 	struct occupancy occupancy;
 	instant last_event_time;  /* the last crossing up to then; INSTANT_NONE if there was none */
 	instant last_change_time; /* the same, resets included */
+	int64_t revision;         /* of the space, now; 0 if nothing ever happened there */
 };
 
+/* The count after everything that is known (events may be ahead of our clock by max_clock_skew). */
+struct history_point history_now(struct store *store, int64_t space);
+
 /* The count of a space after everything with time <= when. Reads at most 80 summary rows and the changes of one
- * hour. Within store_transaction. */
+ * hour. */
 struct history_point history_at(struct store *store, int64_t space, instant when);
 
 /* Calls `found` for each change of a space within [from, until], in the order in which they take effect. */
 typedef void history_found(void *context, const struct change *change);
 void history_changes(struct store *store, int64_t space, instant from, instant until,
-                     history_found *found, void *context);
+		     history_found *found, void *context);
 
 #endif

@@ -12,10 +12,10 @@ typedef int64_t instant;
 #define INSTANT_MINUTE (60 * INSTANT_SECOND)
 #define INSTANT_HOUR (60 * INSTANT_MINUTE)
 #define INSTANT_DAY (24 * INSTANT_HOUR)
-#define INSTANT_FIRST INT64_C(0)               /* 1970-01-01T00:00:00.000Z */
-#define INSTANT_LAST INT64_C(253402300799999)  /* 9999-12-31T23:59:59.999Z */
-#define INSTANT_NONE INT64_MIN                 /* "no instant": open ends, nothing known yet */
-#define INSTANT_TEXT_SIZE 25                   /* "2026-11-23T08:15:30.125Z" and a NUL */
+#define INSTANT_FIRST INT64_C(0)              /* 1970-01-01T00:00:00.000Z */
+#define INSTANT_LAST INT64_C(253402300799999) /* 9999-12-31T23:59:59.999Z */
+#define INSTANT_NONE INT64_MIN                /* "no instant": open ends, nothing known yet */
+#define INSTANT_TEXT_SIZE 25                  /* "2026-11-23T08:15:30.125Z" and a NUL */
 
 /* The system's clock, UTC. */
 instant instant_now(void);

@@ -1,4 +1,4 @@
-/* JSON, read strictly and written plainly. The only file that knows json-c. */
+/* JSON, read strictly and written plainly. Only json.c knows json-c. */
 #ifndef HEADCOUNT_JSON_H
 #define HEADCOUNT_JSON_H
 
@@ -12,38 +12,42 @@
 
 #define JSON_DEPTH 16 /* nested deeper than this is refused */
 
-struct json; /* a value of a parsed text; values inside it live as long as the outermost one */
+typedef struct json Json; /* for g_autoptr: a value of a parsed text; values inside it live as long as the outermost one */
 
-enum json_type {
+enum json_kind {
 	JSON_NULL,
 	JSON_BOOLEAN,
-	JSON_INTEGER, /* a number written without fraction and exponent that fits int64_t */
+	JSON_INTEGER, /* a number without fraction and exponent, within -INT64_MAX…INT64_MAX */
 	JSON_NUMBER,  /* any other number */
 	JSON_TEXT,
 	JSON_ARRAY,
 	JSON_OBJECT,
 };
 
-/* Reads one JSON text as RFC 8259 has it: UTF-8, nothing else before or after, no member name twice, no
- * NaN, no single quotes, no comments. NULL if it isn't; *reterr_why is then a constant phrase. The caller owns
- * the result (json_free). `text` needs no NUL. */
+/* Reads one JSON text as RFC 8259 has it: UTF-8, nothing else before or after, no NaN, no single quotes, no
+ * comments; and no member name twice or with a NUL in it. NULL if it isn't; *reterr_why is then a constant phrase.
+ * The caller owns the result (json_free). `text` needs no NUL. */
 struct json *json_read(const char *text, size_t size, const char **reterr_why);
 void json_free(struct json *json);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(json, json_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Json, json_free)
 
-enum json_type json_type(const struct json *json);
-int64_t json_integer(const struct json *json);                   /* of a JSON_INTEGER */
-bool json_boolean(const struct json *json);                      /* of a JSON_BOOLEAN */
-const char *json_text(const struct json *json, size_t *ret_size); /* of a JSON_TEXT; may hold NULs */
+enum json_kind json_kind(const struct json *json);
+int64_t json_integer(const struct json *json); /* of a JSON_INTEGER */
+bool json_boolean(const struct json *json);    /* of a JSON_BOOLEAN */
+const char *json_text(const struct json *json,
+		      size_t *ret_size); /* of a JSON_TEXT; may hold NULs */
 size_t json_length(const struct json *array);
 const struct json *json_item(const struct json *array, size_t index);
 const struct json *json_member(const struct json *object, const char *name); /* NULL if absent */
+void json_each_member(const struct json *object,
+		      void (*found)(void *context, const char *name, const struct json *value),
+		      void *context);
 
 /* Where the items of an array stand in the text it was read from: calls `found` for each, in order, with the
  * bytes of the item. For a text that is no array, once with the whole text (white space around it cut). */
 void json_items(const char *text, size_t size,
-                void (*found)(void *context, size_t index, const char *item, size_t item_size),
-                void *context);
+		void (*found)(void *context, size_t index, const char *item, size_t item_size),
+		void *context);
 
 /* Writing: each call appends to a GString; commas come by themselves. `name` is NULL inside an array and for
  * the outermost value. */
@@ -84,8 +88,8 @@ struct member {
  * table has not, or one that is not as the table says, is a RESULT_INVALID that names it. With `creating`,
  * required members must be there. */
 MUST_USE enum result json_read_members(const struct json *object, const struct member *members,
-                                       size_t count, bool creating, void *into,
-                                       struct problem *reterr_problem);
+				       size_t count, bool creating, void *into,
+				       struct problem *reterr_problem);
 void json_add_members(GString *out, const struct member *members, size_t count, const void *from);
 
 #define JSON_ID_SIZE 65

@@ -6,17 +6,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "history.h"
 #include "span.h"
 #include "store.h"
-
-#define OCCUPANCY_LEVELS 5    /* of summaries: hours, 16 hours, … 16^4 hours (7.5 years) */
-#define OCCUPANCY_LEVEL_BITS 4 /* a span of a level is 2^4 of the level below */
 
 /* A change of a space's count, by a fact that is stored already. */
 struct space_change {
 	int64_t space; /* space.id */
 	struct change change;
 };
+
+/* Takes the next `count` numbers of the global sequence of revisions; the first of them. */
+int64_t occupancy_take_revisions(struct store *store, int64_t count);
 
 /* Brings the spaces in step with new facts, given in any order (they get sorted). Each space gets a new
  * revision. */
@@ -32,6 +33,6 @@ void occupancy_touch(struct store *store, int64_t space);
 /* Compares what is kept with what the facts give, writing nothing: calls `differs` with a sentence for each
  * difference. True if there is none. */
 bool occupancy_check(struct store *store, int64_t space,
-                     void (*differs)(void *context, const char *sentence), void *context);
+		     void (*differs)(void *context, const char *sentence), void *context);
 
 #endif

@@ -1,2 +1,369 @@
--- PING
-SELECT 1;
+-- META_TAKE_REVISIONS
+UPDATE meta SET revision = revision + ?1 RETURNING revision;
+
+-- META_REVISION
+SELECT revision FROM meta;
+
+-- META_RETENTION_HORIZON
+SELECT retention_horizon FROM meta;
+
+-- META_ADD_REJECTED_DROPPED
+UPDATE meta SET rejected_dropped = rejected_dropped + ?1;
+
+-- META_REJECTED
+SELECT rejected_rows, rejected_dropped FROM meta;
+
+-- INSTALLATION_AT
+-- One row with NULLs for a DPU that hung nowhere at that time, none for an unknown DPU.
+SELECT installation.id, installation.doorway, installation.orientation
+FROM dpu
+LEFT JOIN installation ON installation.dpu = dpu.id AND installation.started_at <= ?2
+	AND (installation.ended_at IS NULL OR installation.ended_at > ?2)
+WHERE dpu.dpu_id = ?1;
+
+-- INSTALLATION_COUNT_ADD
+INSERT INTO installation_count (installation, dpu_event_time, seq, count, event_received_time)
+VALUES (?1, ?2, ?3, ?4, ?5)
+ON CONFLICT DO NOTHING;
+
+-- DOORWAY_EFFECTS
+SELECT space, sign FROM doorway_effect WHERE doorway = ?1;
+
+-- CHANGES
+-- Of a space within a time, in the order in which they take effect: kind is enum change_kind. CROSS JOIN fixes the
+-- order of the loops: a handful of doorways, each with a few installations, each with one range of events.
+SELECT event.dpu_event_time AS time,
+	CASE WHEN event.count * installation.orientation * effect.sign > 0 THEN 0 ELSE 1 END AS kind,
+	event.count * installation.orientation * effect.sign AS value
+FROM doorway_effect AS effect
+CROSS JOIN installation ON installation.doorway = effect.doorway
+CROSS JOIN installation_count AS event ON event.installation = installation.id
+WHERE effect.space = ?1 AND event.dpu_event_time BETWEEN ?2 AND ?3
+	AND installation.started_at <= ?3
+	AND (installation.ended_at IS NULL OR installation.ended_at > ?2)
+UNION ALL
+SELECT reset_time, 2 + by_person, count
+FROM space_reset
+WHERE space = ?1 AND reset_time BETWEEN ?2 AND ?3
+ORDER BY time, kind;
+
+-- SUMMARY_PUT
+INSERT OR REPLACE INTO summary (space, level, span, entries, exits, sum, lowest, highest, peak,
+	reset_time, reset_count, reset_net, reset_lowest, reset_highest, area, reset_area,
+	last_event_time, last_change_time)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18);
+
+-- SUMMARY_REMOVE
+DELETE FROM summary WHERE space = ?1 AND level = ?2 AND span BETWEEN ?3 AND ?4;
+
+-- SUMMARY_FIND
+SELECT span, entries, exits, sum, lowest, highest, peak,
+	reset_time, reset_count, reset_net, reset_lowest, reset_highest, area, reset_area,
+	last_event_time, last_change_time
+FROM summary
+WHERE space = ?1 AND level = ?2 AND span = ?3;
+
+-- SUMMARY_EACH
+SELECT span, entries, exits, sum, lowest, highest, peak,
+	reset_time, reset_count, reset_net, reset_lowest, reset_highest, area, reset_area,
+	last_event_time, last_change_time
+FROM summary
+WHERE space = ?1 AND level = ?2 AND span BETWEEN ?3 AND ?4
+ORDER BY span;
+
+-- SUMMARY_BACKWARDS
+SELECT span, entries, exits, sum, lowest, highest, peak,
+	reset_time, reset_count, reset_net, reset_lowest, reset_highest, area, reset_area,
+	last_event_time, last_change_time
+FROM summary
+WHERE space = ?1 AND level = ?2 AND span BETWEEN ?3 AND ?4
+ORDER BY span DESC;
+
+-- SUMMARY_LAST_HOUR
+SELECT span FROM summary WHERE space = ?1 AND level = 0 ORDER BY span DESC LIMIT 1;
+
+-- OCCUPANCY_NOW
+SELECT count, net, last_event_time, last_change_time, revision FROM occupancy_now WHERE space = ?1;
+
+-- OCCUPANCY_PUT
+INSERT OR REPLACE INTO occupancy_now (space, count, net, last_event_time, last_change_time, revision)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6);
+
+-- REJECTED_KEEP
+INSERT INTO rejected_event (reason, topic, dpu_id, item, item_digest, item_size,
+	event_received_time, last_received_time)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7)
+ON CONFLICT (topic, item_digest) DO UPDATE SET
+	reason = excluded.reason,
+	last_received_time = max(last_received_time, excluded.last_received_time),
+	times = times + 1;
+
+-- REJECTED_TRIM
+DELETE FROM rejected_event WHERE id IN (
+	SELECT id FROM rejected_event ORDER BY id
+	LIMIT max((SELECT rejected_rows FROM meta) - ?1, 0)
+);
+
+-- REJECTED_REMOVE
+DELETE FROM rejected_event
+WHERE (?1 = 0 OR id = ?1) AND (?2 = '' OR reason = ?2) AND (?3 = '' OR dpu_id = ?3);
+
+-- REJECTED_PAGE
+SELECT id, dpu_id, item, event_received_time
+FROM rejected_event
+WHERE id > ?4 AND (?1 = 0 OR id = ?1) AND (?2 = '' OR reason = ?2) AND (?3 = '' OR dpu_id = ?3)
+ORDER BY id
+LIMIT ?5;
+
+-- REJECTED_OF_DPU_PAGE
+SELECT id, dpu_id, item, event_received_time
+FROM rejected_event
+WHERE dpu_id = ?3 AND id > ?4 AND reason IN ('unknown_dpu', 'no_installation')
+ORDER BY id
+LIMIT ?5;
+
+-- REJECTED_REMOVE_ROW
+DELETE FROM rejected_event WHERE id = ?1;
+
+-- REJECTED_SET_REASON
+UPDATE rejected_event SET reason = ?2 WHERE id = ?1;
+
+-- SPACE_KEY
+SELECT id FROM space WHERE space_id = ?1;
+
+-- SPACE_LOAD
+SELECT space.id, space.space_id, space.name, space.timezone, parent.space_id, space.capacity,
+	space.daily_reset
+FROM space
+LEFT JOIN space AS parent ON parent.id = space.parent
+WHERE space.space_id = ?1;
+
+-- SPACE_ADD
+INSERT INTO space (space_id, name, timezone, parent, capacity, daily_reset, next_reset)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+ON CONFLICT DO NOTHING;
+
+-- SPACE_SET
+-- ?7: the schedule is another one, and ?8 when it fires next.
+UPDATE space SET name = ?2, timezone = ?3, parent = ?4, capacity = ?5, daily_reset = ?6,
+	next_reset = CASE WHEN ?7 THEN ?8 ELSE next_reset END
+WHERE space_id = ?1;
+
+-- SPACE_IN_USE
+SELECT 1 FROM space WHERE parent = ?1
+UNION ALL SELECT 1 FROM doorway WHERE space = ?1
+UNION ALL SELECT 1 FROM doorway WHERE adjacent_space = ?1
+LIMIT 1;
+
+-- SPACE_REMOVE
+DELETE FROM space WHERE id = ?1;
+
+-- SPACE_REMOVED_REMEMBER
+INSERT OR REPLACE INTO space_removed (space_id, revision) VALUES (?1, ?2);
+
+-- SPACE_REMOVED_FORGET
+DELETE FROM space_removed WHERE space_id = ?1;
+
+-- SPACE_DOORWAYS_WITHIN
+WITH RECURSIVE inside (space) AS (
+	SELECT ?1
+	UNION
+	SELECT space.id FROM inside JOIN space ON space.parent = inside.space
+)
+SELECT doorway.id FROM inside JOIN doorway ON doorway.space = inside.space
+UNION
+SELECT doorway.id FROM inside JOIN doorway ON doorway.adjacent_space = inside.space;
+
+-- SPACE_DUE
+SELECT id, timezone, daily_reset, next_reset
+FROM space
+WHERE next_reset <= ?1
+ORDER BY next_reset
+LIMIT ?2;
+
+-- SPACE_NEXT_RESET
+SELECT min(next_reset) FROM space WHERE next_reset IS NOT NULL;
+
+-- SPACE_SET_NEXT_RESET
+UPDATE space SET next_reset = ?2 WHERE id = ?1;
+
+-- SUMMARY_REMOVE_SPACE
+DELETE FROM summary WHERE space = ?1;
+
+-- OCCUPANCY_REMOVE
+DELETE FROM occupancy_now WHERE space = ?1;
+
+-- RESET_REMOVE_SPACE
+DELETE FROM space_reset WHERE space = ?1;
+
+-- RESET_ADD
+INSERT INTO space_reset (space, reset_time, by_person, count, reset_received_time)
+VALUES (?1, ?2, ?3, ?4, ?5)
+ON CONFLICT DO NOTHING;
+
+-- RESET_BY_PERSON
+SELECT count FROM space_reset WHERE space = ?1 AND reset_time = ?2 AND by_person = 1;
+
+-- RESET_REMOVE
+DELETE FROM space_reset WHERE space = ?1 AND reset_time = ?2;
+
+-- DOORWAY_KEY
+SELECT id FROM doorway WHERE doorway_id = ?1;
+
+-- DOORWAY_LOAD
+SELECT doorway.id, doorway.doorway_id, doorway.name, space.space_id, adjacent.space_id
+FROM doorway
+JOIN space ON space.id = doorway.space
+LEFT JOIN space AS adjacent ON adjacent.id = doorway.adjacent_space
+WHERE doorway.doorway_id = ?1;
+
+-- DOORWAY_ADD
+INSERT INTO doorway (doorway_id, name, space, adjacent_space)
+VALUES (?1, ?2, ?3, ?4)
+ON CONFLICT DO NOTHING;
+
+-- DOORWAY_SET
+UPDATE doorway SET name = ?2, space = ?3, adjacent_space = ?4 WHERE doorway_id = ?1;
+
+-- DOORWAY_IN_USE
+SELECT 1 FROM installation WHERE doorway = ?1 LIMIT 1;
+
+-- DOORWAY_REMOVE
+DELETE FROM doorway WHERE id = ?1;
+
+-- DOORWAY_EFFECTS_REMOVE
+DELETE FROM doorway_effect WHERE doorway = ?1;
+
+-- DOORWAY_EFFECTS_REMOVE_WRONG
+WITH RECURSIVE own (space) AS (
+	SELECT space FROM doorway WHERE id = ?1
+	UNION
+	SELECT space.parent FROM own JOIN space ON space.id = own.space WHERE space.parent IS NOT NULL
+), adjacent (space) AS (
+	SELECT adjacent_space FROM doorway WHERE id = ?1 AND adjacent_space IS NOT NULL
+	UNION
+	SELECT space.parent FROM adjacent JOIN space ON space.id = adjacent.space WHERE space.parent IS NOT NULL
+)
+DELETE FROM doorway_effect
+WHERE doorway = ?1 AND (space, sign) NOT IN (
+	SELECT space, 1 FROM own WHERE space NOT IN (SELECT space FROM adjacent)
+	UNION ALL
+	SELECT space, -1 FROM adjacent WHERE space NOT IN (SELECT space FROM own)
+);
+
+-- DOORWAY_EFFECTS_ADD_MISSING
+WITH RECURSIVE own (space) AS (
+	SELECT space FROM doorway WHERE id = ?1
+	UNION
+	SELECT space.parent FROM own JOIN space ON space.id = own.space WHERE space.parent IS NOT NULL
+), adjacent (space) AS (
+	SELECT adjacent_space FROM doorway WHERE id = ?1 AND adjacent_space IS NOT NULL
+	UNION
+	SELECT space.parent FROM adjacent JOIN space ON space.id = adjacent.space WHERE space.parent IS NOT NULL
+)
+INSERT INTO doorway_effect (doorway, space, sign)
+SELECT ?1, space, 1 FROM own WHERE space NOT IN (SELECT space FROM adjacent)
+UNION ALL
+SELECT ?1, space, -1 FROM adjacent WHERE space NOT IN (SELECT space FROM own)
+ON CONFLICT DO NOTHING;
+
+-- DPU_KEY
+SELECT id FROM dpu WHERE dpu_id = ?1;
+
+-- DPU_LOAD
+SELECT id, dpu_id, name FROM dpu WHERE dpu_id = ?1;
+
+-- DPU_ADD
+INSERT INTO dpu (dpu_id, name) VALUES (?1, ?2) ON CONFLICT DO NOTHING;
+
+-- DPU_SET
+UPDATE dpu SET name = ?2 WHERE dpu_id = ?1;
+
+-- DPU_SET_ONLINE
+UPDATE dpu SET online = ?2, online_since = ?3 WHERE dpu_id = ?1 AND online IS NOT ?2;
+
+-- DPU_IN_USE
+SELECT 1 FROM installation WHERE dpu = ?1 LIMIT 1;
+
+-- DPU_REMOVE
+DELETE FROM dpu WHERE id = ?1;
+
+-- DPU_DOORWAY_AT
+SELECT installation.doorway
+FROM dpu
+JOIN installation ON installation.dpu = dpu.id
+WHERE dpu.dpu_id = ?1 AND installation.started_at <= ?2
+	AND (installation.ended_at IS NULL OR installation.ended_at > ?2);
+
+-- INSTALLATION_LOAD
+SELECT installation.id, dpu.dpu_id, doorway.doorway_id, installation.started_at,
+	installation.ended_at, installation.orientation
+FROM installation
+JOIN dpu ON dpu.id = installation.dpu
+JOIN doorway ON doorway.id = installation.doorway
+WHERE installation.id = ?1;
+
+-- INSTALLATION_LOAD_ACTIVE
+SELECT installation.id, dpu.dpu_id, doorway.doorway_id, installation.started_at,
+	installation.ended_at, installation.orientation
+FROM dpu
+JOIN installation ON installation.dpu = dpu.id AND installation.ended_at IS NULL
+JOIN doorway ON doorway.id = installation.doorway
+WHERE dpu.dpu_id = ?1;
+
+-- INSTALLATION_ADD
+INSERT INTO installation (dpu, doorway, started_at, ended_at, orientation)
+VALUES (?1, ?2, ?3, ?4, ?5);
+
+-- INSTALLATION_SET
+UPDATE installation SET dpu = ?1, doorway = ?2, started_at = ?3, ended_at = ?4, orientation = ?5
+WHERE id = ?6;
+
+-- INSTALLATION_REMOVE
+DELETE FROM installation WHERE id = ?1;
+
+-- INSTALLATION_EVENT_TIMES
+SELECT (SELECT min(dpu_event_time) FROM installation_count WHERE installation = ?1),
+	(SELECT max(dpu_event_time) FROM installation_count WHERE installation = ?1);
+
+-- INSTALLATION_EVENTS_OUTSIDE
+SELECT dpu_event_time, seq, count, event_received_time
+FROM installation_count
+WHERE installation = ?1 AND dpu_event_time < ?2
+UNION ALL
+SELECT dpu_event_time, seq, count, event_received_time
+FROM installation_count
+WHERE installation = ?1 AND dpu_event_time >= ?3 AND dpu_event_time >= ?2;
+
+-- INSTALLATION_EVENTS_REMOVE_OUTSIDE
+DELETE FROM installation_count
+WHERE installation = ?1 AND (dpu_event_time < ?2 OR dpu_event_time >= ?3);
+
+-- SPACE_STATE
+SELECT space.id, space.space_id, space.name, space.timezone, space.capacity,
+	now.count, now.net, now.last_event_time, now.last_change_time, now.revision
+FROM space
+JOIN occupancy_now AS now ON now.space = space.id
+WHERE space.space_id = ?1;
+
+-- SPACE_CHANGED_SINCE
+SELECT space.id, space.space_id, space.name, space.timezone, space.capacity,
+	now.count, now.net, now.last_event_time, now.last_change_time, now.revision AS revision
+FROM occupancy_now AS now
+CROSS JOIN space ON space.id = now.space
+WHERE now.revision > ?1
+UNION ALL
+SELECT NULL, space_id, '', '', NULL, 0, 0, NULL, NULL, revision
+FROM space_removed
+WHERE revision > ?1
+ORDER BY revision
+LIMIT ?2;
+
+-- SPACE_DEVICES
+SELECT count(*), count(dpu.online), coalesce(sum(dpu.online), 0)
+FROM doorway_effect AS effect
+CROSS JOIN installation ON installation.doorway = effect.doorway
+	AND installation.started_at <= ?2
+	AND (installation.ended_at IS NULL OR installation.ended_at > ?2)
+CROSS JOIN dpu ON dpu.id = installation.dpu
+WHERE effect.space = ?1;

@@ -33,7 +33,7 @@ struct registry_limits {
 /* Carries out one command within a transaction of the writer and appends the answer. A refused command changes
  * nothing. True if spaces, doorways, DPUs or installations changed (what was read of them before is stale). */
 bool registry_command(struct store *store, const char *command, size_t size,
-                      const struct registry_limits *limits, GString *answer);
+		      const struct registry_limits *limits, GString *answer);
 
 /* Writes the resets that daily schedules were due for up to `now`; how many. When the next is due:
  * registry_next_daily_reset, INSTANT_NONE if no space has a schedule. */
@@ -45,6 +45,6 @@ bool registry_dpu_status(struct store *store, const char *dpu_id, bool online, i
 
 /* Appends the JSON object of one row, as the command's answer has it; RESULT_NOT_FOUND if there is none. */
 MUST_USE enum result registry_show(struct store *store, const char *object, const char *id,
-                                   GString *out);
+				   GString *out);
 
 #endif

@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 enum result problem_set(struct problem *problem, enum result result, const char *member,
-                        const char *format, ...)
+			const char *format, ...)
 {
 	va_list arguments;
 

@@ -24,6 +24,6 @@ struct problem {
 
 /* Fills in a problem and returns the result given, so that a refusal is one line. Long texts are cut. */
 enum result problem_set(struct problem *problem, enum result result, const char *member,
-                        const char *format, ...) __attribute__((format(printf, 4, 5)));
+			const char *format, ...) __attribute__((format(printf, 4, 5)));
 
 #endif

@@ -8,7 +8,7 @@
 #include "json.h"
 #include "store.h"
 
-enum health {
+enum space_health {
 	HEALTH_UNKNOWN,  /* the space has no device, or none ever said whether it is online */
 	HEALTH_HEALTHY,  /* all its devices are online */
 	HEALTH_DEGRADED, /* some are, or some never said */
@@ -21,20 +21,24 @@ struct space_state {
 	char name[201];
 	char timezone[65];
 	int64_t capacity; /* INT64_MIN: none */
+	bool removed; /* there is no space of this id any more: only id and point.revision are set */
 	struct history_point point;
 	instant as_of;
-	int64_t revision;
-	enum health health;
+	enum space_health health;
 };
 
 /* The space right now; `as_of` is given by the caller. RESULT_NOT_FOUND if there is no such space. */
 MUST_USE enum result space_find(struct store *store, const char *id, instant now,
-                                struct space_state *ret_state);
+				struct space_state *ret_state);
 
-/* Calls `found` for the spaces with a revision after the one given, in the order of revisions, `most` at most. */
+/* The revision given last, to any space. */
+int64_t space_last_revision(struct store *store);
+
+/* Calls `found` for the spaces with a revision after the one given, removed ones too, in the order of revisions,
+ * `most` at most. */
 typedef void space_found(void *context, const struct space_state *state);
 void space_changed_since(struct store *store, int64_t revision, int64_t most, instant now,
-                         space_found *found, void *context);
+			 space_found *found, void *context);
 
 /* Appends the JSON object. */
 void space_write(GString *out, const struct space_state *state);

@@ -20,7 +20,8 @@ struct change {
 	enum change_kind kind;
 	int64_t value;
 };
-int change_compare(const struct change *a, const struct change *b); /* by time, then kind; as qsort wants */
+int change_compare(const struct change *a,
+		   const struct change *b); /* by time, then kind; as qsort wants */
 bool change_is_reset(const struct change *change);
 
 /* A count and its honest raw sum (which may be negative) at an instant. */
@@ -48,11 +49,15 @@ struct span {
 	instant last_event_time;  /* of an entry or exit; INSTANT_NONE if there is none */
 	instant last_change_time; /* of anything */
 };
-#define SPAN_EMPTY ((struct span){.reset_time = INSTANT_NONE, .last_event_time = INSTANT_NONE, \
-	                          .last_change_time = INSTANT_NONE})
+#define SPAN_EMPTY                                                                                 \
+	((struct span){.reset_time = INSTANT_NONE,                                                 \
+		       .last_event_time = INSTANT_NONE,                                            \
+		       .last_change_time = INSTANT_NONE})
 
-void span_append(struct span *span, const struct change *change); /* the change comes after all in it */
-void span_join(struct span *first, const struct span *second);    /* first becomes both, in this order */
+void span_append(struct span *span,
+		 const struct change *change); /* the change comes after all in it */
+void span_join(struct span *first,
+	       const struct span *second); /* first becomes both, in this order */
 
 /* Where a count comes out that was `before` when the span began, and its extremes on the way. The extremes
  * include `before` itself. */

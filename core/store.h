@@ -23,7 +23,7 @@ enum store_mode {
  * RESULT_NOT_FOUND: a reader finds no database yet. The problem says which and what to do. A store belongs
  * to one thread. */
 MUST_USE enum result store_open(const char *path, enum store_mode mode, struct store **ret_store,
-                                struct problem *reterr_problem);
+				struct problem *reterr_problem);
 void store_close(struct store *store);
 
 /* Runs the work in one transaction: commits if it returns RESULT_OK and no query failed, else nothing has
@@ -35,7 +35,7 @@ MUST_USE enum result store_transaction(struct store *store, store_work *work, vo
 /* Runs the work as a part of a transaction that can fail alone: what is not RESULT_OK is undone. A broken
  * constraint is a RESULT_CONFLICT whose problem carries the schema's own words. */
 MUST_USE enum result store_part(struct store *store, store_work *work, void *context,
-                                struct problem *reterr_problem);
+				struct problem *reterr_problem);
 
 /* The last failure, for a log: never NULL. */
 const char *store_error(const struct store *store);
@@ -55,11 +55,13 @@ int64_t store_wal_bytes(const struct store *store);
 struct query *store_query(struct store *store, enum sql name);
 void query_bind_integer(struct query *query, int index, int64_t value);
 void query_bind_optional(struct query *query, int index, int64_t value); /* INT64_MIN binds NULL */
-void query_bind_text(struct query *query, int index, const char *text);  /* NULL binds NULL; not copied */
-void query_bind_blob(struct query *query, int index, const void *bytes, size_t size); /* not copied */
+void query_bind_text(struct query *query, int index,
+		     const char *text); /* NULL binds NULL; not copied */
+void query_bind_blob(struct query *query, int index, const void *bytes,
+		     size_t size); /* not copied */
 
-bool query_next(struct query *query); /* is there a(nother) row? Ends the query when not */
-void query_end(struct query *query);  /* before the last row; as store_query does anyway */
+bool query_next(struct query *query);   /* is there a(nother) row? Ends the query when not */
+void query_end(struct query *query);    /* before the last row; as store_query does anyway */
 int64_t query_run(struct query *query); /* to the end, ignoring rows; how many rows it changed */
 
 /* Columns of the row, from 0; texts and blobs live until the next query_next. */

@@ -23,7 +23,7 @@ enum zone_fit {
 /* Finds when a local time (ms since 1970 as the wall clock shows it) was. In a gap *ret_instant is the first
  * instant after it, in an overlap the first of the two; *ret_second (may be NULL) is then the second. */
 enum zone_fit zone_from_local(const struct zone *zone, int64_t local_ms, instant *ret_instant,
-                              instant *ret_second);
+			      instant *ret_second);
 
 /* The first instant after `after` at which the wall clock shows minute_of_day (0…1439): in a gap the
  * first instant after it, in an overlap the first occurrence. */

@@ -1,0 +1,417 @@
+#include "occupancy.h"
+
+#include <glib.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "summary.h"
+
+int64_t occupancy_take_revisions(struct store *store, int64_t count)
+{
+	struct query *query = store_query(store, SQL_META_TAKE_REVISIONS);
+	int64_t last = 0;
+
+	query_bind_integer(query, 1, count);
+	if (query_next(query))
+		last = query_integer(query, 0);
+	query_end(query);
+	return last - count + 1;
+}
+
+static void put_now(struct store *store, int64_t space, const struct history_point *point)
+{
+	struct query *query = store_query(store, SQL_OCCUPANCY_PUT);
+
+	query_bind_integer(query, 1, space);
+	query_bind_integer(query, 2, point->occupancy.count);
+	query_bind_integer(query, 3, point->occupancy.net);
+	query_bind_optional(query, 4, point->last_event_time);
+	query_bind_optional(query, 5, point->last_change_time);
+	query_bind_integer(query, 6, point->revision);
+	query_run(query);
+}
+
+void occupancy_touch(struct store *store, int64_t space)
+{
+	struct history_point point = history_now(store, space);
+
+	point.revision = occupancy_take_revisions(store, 1);
+	put_now(store, space, &point);
+}
+
+/* Hours: from the facts */
+
+/* Summaries of hours, made from changes that come in order; each is handed over when the next hour begins. */
+struct hours {
+	int64_t hour; /* -1: none begun */
+	struct summary summary;
+	summary_found *found;
+	void *context;
+};
+
+static void finish_hour(struct hours *hours)
+{
+	if (hours->hour >= 0)
+		hours->found(hours->context, 0, hours->hour, &hours->summary);
+	hours->hour = -1;
+}
+
+static void add_to_hours(void *context, const struct change *change)
+{
+	struct hours *hours = context;
+	int64_t hour = summary_hour(change->time);
+
+	if (hour != hours->hour) {
+		finish_hour(hours);
+		hours->hour = hour;
+		hours->summary = (struct summary){.span = SPAN_EMPTY};
+	}
+	summary_append(&hours->summary, change, hour);
+}
+
+static void derive_hours(struct store *store, int64_t space, int64_t first, int64_t last,
+			 summary_found *found, void *context)
+{
+	struct hours hours = {.hour = -1, .found = found, .context = context};
+
+	history_changes(store, space, first * INSTANT_HOUR, (last + 1) * INSTANT_HOUR - 1,
+			add_to_hours, &hours);
+	finish_hour(&hours);
+}
+
+/* Levels: from the level below */
+
+struct level {
+	int level;
+	int64_t span; /* -1: none begun */
+	struct summary summary;
+	summary_found *found;
+	void *context;
+};
+
+static void finish_span(struct level *level)
+{
+	if (level->span >= 0)
+		level->found(level->context, level->level, level->span, &level->summary);
+	level->span = -1;
+}
+
+static void add_to_level(void *context, int below, int64_t number, const struct summary *summary)
+{
+	struct level *level = context;
+	int64_t span = number >> SUMMARY_LEVEL_BITS;
+
+	(void)below;
+	if (span != level->span) {
+		finish_span(level);
+		level->span = span;
+		level->summary = (struct summary){.span = SPAN_EMPTY};
+	}
+	span_join(&level->summary.span, &summary->span);
+}
+
+/* The spans first…last of a level above the hours. */
+static void derive_level(struct store *store, int64_t space, int level, int64_t first, int64_t last,
+			 summary_found *found, void *context)
+{
+	struct level state = {.level = level, .span = -1, .found = found, .context = context};
+	int64_t children = INT64_C(1) << SUMMARY_LEVEL_BITS;
+
+	summary_each(store, space, level - 1, first * children, (last + 1) * children - 1,
+		     add_to_level, &state);
+	finish_span(&state);
+}
+
+/* The last complete span of a level, given the last hour with a change: those after it are not kept. */
+static int64_t last_complete(int level, int64_t last_hour)
+{
+	return (last_hour >> (SUMMARY_LEVEL_BITS * level)) - 1;
+}
+
+struct target {
+	struct store *store;
+	int64_t space;
+};
+
+static void put_summary(void *context, int level, int64_t span, const struct summary *summary)
+{
+	struct target *target = context;
+
+	summary_put(target->store, target->space, level, span, summary);
+}
+
+/* The count now, from the summaries. */
+static struct history_point point_from_summaries(struct store *store, int64_t space,
+						 int64_t last_hour)
+{
+	struct summary last;
+	struct span span = SPAN_EMPTY;
+
+	if (last_hour >= 0 && summary_find(store, space, 0, last_hour, &last)) {
+		span = last.span;
+		summary_prefix(store, space, last_hour, &span);
+	}
+	return (struct history_point){
+		.occupancy = span_end(&span, (struct occupancy){0}),
+		.last_event_time = span.last_event_time,
+		.last_change_time = span.last_change_time,
+	};
+}
+
+/* New facts */
+
+static int compare_space_changes(const void *a, const void *b)
+{
+	const struct space_change *first = a, *second = b;
+
+	if (first->space != second->space)
+		return first->space < second->space ? -1 : 1;
+	return change_compare(&first->change, &second->change);
+}
+
+/* One hour of one space: appended to, if all is new, else made again from the facts. */
+static void bring_hour(struct store *store, int64_t space, int64_t hour,
+		       const struct space_change *changes, size_t count)
+{
+	struct target target = {.store = store, .space = space};
+	struct summary summary = {.span = SPAN_EMPTY};
+
+	if (summary_find(store, space, 0, hour, &summary) &&
+	    changes[0].change.time <= summary.span.last_change_time) {
+		derive_hours(store, space, hour, hour, put_summary, &target);
+		return;
+	}
+	for (size_t i = 0; i < count; i++)
+		summary_append(&summary, &changes[i].change, hour);
+	summary_put(store, space, 0, hour, &summary);
+}
+
+/* The levels above an hour: its spans, as far as they are complete. */
+static void bring_levels(struct store *store, int64_t space, const GArray *hours, int64_t last_hour)
+{
+	struct target target = {.store = store, .space = space};
+
+	for (int level = 1; level < SUMMARY_LEVELS; level++) {
+		int64_t done = -1;
+
+		for (guint i = 0; i < hours->len; i++) {
+			int64_t span =
+				g_array_index(hours, int64_t, i) >> (SUMMARY_LEVEL_BITS * level);
+
+			if (span > last_complete(level, last_hour))
+				break;
+			if (span != done)
+				derive_level(store, space, level, span, span, put_summary, &target);
+			done = span;
+		}
+	}
+}
+
+static int compare_hours(const void *a, const void *b)
+{
+	int64_t first = *(const int64_t *)a, second = *(const int64_t *)b;
+
+	return first < second ? -1 : first > second;
+}
+
+/* The number of changes from `from` on that lie in the same hour. */
+static size_t run_of_hour(const struct space_change *changes, size_t count, size_t from)
+{
+	size_t end = from + 1;
+
+	while (end < count &&
+	       summary_hour(changes[end].change.time) == summary_hour(changes[from].change.time))
+		end++;
+	return end - from;
+}
+
+static void bring_summaries(struct store *store, int64_t space, const struct space_change *changes,
+			    size_t count, int64_t last_hour_before)
+{
+	g_autoptr(GArray) hours = g_array_new(FALSE, FALSE, sizeof(int64_t));
+	int64_t last_hour = MAX(last_hour_before, summary_hour(changes[count - 1].change.time));
+
+	/* What was the last hour until now completes the spans that it closed. */
+	if (last_hour_before >= 0)
+		g_array_append_val(hours, last_hour_before);
+	for (size_t i = 0, run; i < count; i += run) {
+		int64_t hour = summary_hour(changes[i].change.time);
+
+		run = run_of_hour(changes, count, i);
+		bring_hour(store, space, hour, changes + i, run);
+		g_array_append_val(hours, hour);
+	}
+	g_array_sort(hours, compare_hours);
+	bring_levels(store, space, hours, last_hour);
+}
+
+static void bring_space(struct store *store, int64_t space, const struct space_change *changes,
+			size_t count, int64_t revision)
+{
+	struct history_point now = history_now(store, space);
+	int64_t last_hour =
+		now.last_change_time == INSTANT_NONE ? -1 : summary_hour(now.last_change_time);
+
+	bring_summaries(store, space, changes, count, last_hour);
+	if (changes[0].change.time > now.last_change_time) {
+		for (size_t i = 0; i < count; i++) {
+			const struct change *change = &changes[i].change;
+
+			now.occupancy = occupancy_after(now.occupancy, change);
+			now.last_change_time = change->time;
+			if (!change_is_reset(change))
+				now.last_event_time = change->time;
+		}
+	} else {
+		now = point_from_summaries(store, space, summary_last_hour(store, space));
+	}
+	now.revision = revision;
+	put_now(store, space, &now);
+}
+
+static size_t run_of_space(const struct space_change *changes, size_t count, size_t from)
+{
+	size_t end = from + 1;
+
+	while (end < count && changes[end].space == changes[from].space)
+		end++;
+	return end - from;
+}
+
+void occupancy_apply(struct store *store, struct space_change *changes, size_t count)
+{
+	int64_t spaces = 0, revision;
+
+	if (count == 0)
+		return;
+	qsort(changes, count, sizeof *changes, compare_space_changes);
+	for (size_t i = 0; i < count; i += run_of_space(changes, count, i))
+		spaces++;
+	revision = occupancy_take_revisions(store, spaces);
+	for (size_t i = 0, run; i < count; i += run) {
+		run = run_of_space(changes, count, i);
+		bring_space(store, changes[i].space, changes + i, run, revision++);
+	}
+}
+
+/* Facts that went or moved */
+
+void occupancy_derive(struct store *store, int64_t space, instant from, instant until)
+{
+	struct target target = {.store = store, .space = space};
+	int64_t last_hour_before = summary_last_hour(store, space);
+	int64_t first = summary_hour(from), last = summary_hour(until), last_hour;
+	struct history_point point;
+
+	summary_remove(store, space, 0, first, last);
+	derive_hours(store, space, first, last, put_summary, &target);
+	last_hour = summary_last_hour(store, space);
+
+	/* Spans that the last hour used to be in, or is in now, may begin or cease to be complete. */
+	first = MIN(first, MAX(MIN(last_hour_before, last_hour), 0));
+	last = MAX(last, MAX(last_hour_before, last_hour));
+	for (int level = 1; level < SUMMARY_LEVELS; level++) {
+		int64_t lowest = first >> (SUMMARY_LEVEL_BITS * level);
+		int64_t highest = last >> (SUMMARY_LEVEL_BITS * level);
+
+		summary_remove(store, space, level, lowest, highest);
+		highest = MIN(highest, last_complete(level, last_hour));
+		if (lowest <= highest)
+			derive_level(store, space, level, lowest, highest, put_summary, &target);
+	}
+	point = point_from_summaries(store, space, last_hour);
+	point.revision = occupancy_take_revisions(store, 1);
+	put_now(store, space, &point);
+}
+
+/* Checking */
+
+struct check {
+	struct store *store;
+	int64_t space;
+	int64_t rows; /* found equal or not, at the level in hand */
+	bool clean;
+	void (*differs)(void *context, const char *sentence);
+	void *context;
+};
+
+static void report(struct check *check, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static void report(struct check *check, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	g_autofree char *sentence = g_strdup_vprintf(format, arguments);
+	va_end(arguments);
+	check->clean = false;
+	check->differs(check->context, sentence);
+}
+
+/* Structs without padding (all members are eight bytes) can be compared as bytes. */
+static void compare_summary(void *context, int level, int64_t span, const struct summary *derived)
+{
+	struct check *check = context;
+	struct summary kept;
+
+	check->rows++;
+	if (!summary_find(check->store, check->space, level, span, &kept))
+		report(check, "level %d span %" PRId64 ": the summary is missing", level, span);
+	else if (memcmp(&kept, derived, sizeof kept) != 0)
+		report(check, "level %d span %" PRId64 ": the summary differs from the facts",
+		       level, span);
+}
+
+static void count_row(void *context, int level, int64_t span, const struct summary *summary)
+{
+	(void)level, (void)span, (void)summary;
+	(*(int64_t *)context)++;
+}
+
+static void check_level(struct check *check, int level, int64_t last_hour)
+{
+	int64_t kept = 0;
+	int64_t last = level == 0 ? summary_hour(INSTANT_LAST) : last_complete(level, last_hour);
+
+	check->rows = 0;
+	if (level == 0)
+		derive_hours(check->store, check->space, 0, last, compare_summary, check);
+	else if (last >= 0)
+		derive_level(check->store, check->space, level, 0, last, compare_summary, check);
+	summary_each(check->store, check->space, level, 0, summary_hour(INSTANT_LAST), count_row,
+		     &kept);
+	if (kept != check->rows)
+		report(check,
+		       "level %d: %" PRId64 " summaries are kept where the facts give %" PRId64,
+		       level, kept, check->rows);
+}
+
+bool occupancy_check(struct store *store, int64_t space,
+		     void (*differs)(void *context, const char *sentence), void *context)
+{
+	struct check check = {.store = store,
+			      .space = space,
+			      .clean = true,
+			      .differs = differs,
+			      .context = context};
+	int64_t last_hour = summary_last_hour(store, space);
+	struct history_point kept = history_now(store, space), derived;
+
+	for (int level = 0; level < SUMMARY_LEVELS; level++)
+		check_level(&check, level, last_hour);
+	derived = point_from_summaries(store, space, last_hour);
+	if (kept.occupancy.count != derived.occupancy.count ||
+	    kept.occupancy.net != derived.occupancy.net)
+		report(&check,
+		       "the count kept is %" PRId64 " (net %" PRId64 "), the facts give %" PRId64
+		       " (net %" PRId64 ")",
+		       kept.occupancy.count, kept.occupancy.net, derived.occupancy.count,
+		       derived.occupancy.net);
+	if (kept.last_event_time != derived.last_event_time ||
+	    kept.last_change_time != derived.last_change_time)
+		report(&check, "the time of the last event or change differs from the facts");
+	return check.clean;
+}

@@ -1,0 +1,507 @@
+#include "store.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <glib.h>
+#include <inttypes.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define APPLICATION_ID 0x48444354 /* "HDCT": file(1) and we tell our databases from others by it */
+#define WRITER_BUSY_MS 5000       /* an operator's sqlite3 shell may hold the lock for a moment */
+#define READER_BUSY_MS 2000
+#define RECOVERY_TRIES 1000 /* about 1 read in 100,000 needs one repetition */
+#define WAL_BYTES_MOST (64 * 1024 * 1024)
+#define WAL_TIDY_BUSY_MS 50 /* the writer waits this long for readers to leave the WAL */
+
+/* Statements are reached from their query, so that callers hold one pointer. */
+struct query {
+	struct store *store;
+	sqlite3_stmt *statement;
+};
+
+struct store {
+	sqlite3 *database;
+	enum store_mode mode;
+	char *path;
+	int lock;    /* a writer's; else -1 */
+	int failure; /* the first SQLite result code that went wrong in this transaction */
+	char error[256];
+	struct query queries[SQL_COUNT];
+};
+
+static void remember_failure(struct store *store, int code, const char *doing)
+{
+	if (store->failure != SQLITE_OK)
+		return;
+	store->failure = code;
+	snprintf(store->error, sizeof store->error, "%s: %s (SQLite %d)", doing,
+		 sqlite3_errmsg(store->database), sqlite3_extended_errcode(store->database));
+}
+
+static enum result result_of(int code)
+{
+	switch (code & 0xff) {
+	case SQLITE_OK:
+		return RESULT_OK;
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+		return RESULT_BUSY;
+	default:
+		return RESULT_FAILED;
+	}
+}
+
+static bool execute(struct store *store, const char *sql)
+{
+	int code = sqlite3_exec(store->database, sql, NULL, NULL, NULL);
+
+	if (code != SQLITE_OK)
+		remember_failure(store, code, sql);
+	return code == SQLITE_OK;
+}
+
+const char *store_error(const struct store *store)
+{
+	return store->error;
+}
+
+bool store_failed(const struct store *store)
+{
+	return store->failure != SQLITE_OK;
+}
+
+/* Opening */
+
+static const char *const writer_pragmas[] = {
+	"PRAGMA journal_mode = WAL",        /* readers never wait for the writer, nor it for them */
+	"PRAGMA synchronous = FULL",        /* committed means on the disk */
+	"PRAGMA foreign_keys = ON",         /* SQLite's default is off */
+	"PRAGMA trusted_schema = OFF",      /* the file may have been in other hands */
+	"PRAGMA cache_size = -16384",       /* 16 MiB: the hot ends of 25,000 spaces */
+	"PRAGMA wal_autocheckpoint = 4096", /* 16 MiB: a hot page is written back once, not per batch */
+	"PRAGMA journal_size_limit = 67108864", /* a WAL that grew is cut when it starts over */
+};
+
+static const char *const reader_pragmas[] = {
+	"PRAGMA query_only = ON", "PRAGMA trusted_schema = OFF",
+	"PRAGMA cache_size = -4096", /* there is one connection a thread */
+};
+
+static bool set_pragmas(struct store *store)
+{
+	bool writer = store->mode == STORE_WRITER;
+	const char *const *pragmas = writer ? writer_pragmas : reader_pragmas;
+	size_t count = writer ? G_N_ELEMENTS(writer_pragmas) : G_N_ELEMENTS(reader_pragmas);
+
+	for (size_t i = 0; i < count; i++) {
+		if (!execute(store, pragmas[i]))
+			return false;
+	}
+	return true;
+}
+
+/* SQLite removes the -wal and -shm when the last connection closes; a reader without the right to write could not
+ * open the database then. So they stay; and a reader never copies the WAL back (DESIGN.md, section 5). */
+static bool keep_wal(struct store *store)
+{
+	int on = 1;
+	int code = store->mode == STORE_WRITER
+			   ? sqlite3_file_control(store->database, "main", SQLITE_FCNTL_PERSIST_WAL,
+						  &on)
+			   : sqlite3_db_config(store->database, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1,
+					       NULL);
+
+	if (code != SQLITE_OK)
+		remember_failure(store, code, "keep the WAL");
+	return code == SQLITE_OK;
+}
+
+static int64_t pragma_integer(struct store *store, const char *pragma)
+{
+	sqlite3_stmt *statement = NULL;
+	int64_t value = -1;
+	int code = sqlite3_prepare_v2(store->database, pragma, -1, &statement, NULL);
+
+	if (code == SQLITE_OK)
+		code = sqlite3_step(statement);
+	if (code == SQLITE_ROW)
+		value = sqlite3_column_int64(statement, 0);
+	else
+		remember_failure(store, code, pragma);
+	sqlite3_finalize(statement);
+	return value;
+}
+
+/* Applies the schema to an empty file, or the migrations that an older one lacks. */
+static enum result bring_up_to_date(struct store *store, int64_t version)
+{
+	char done[64];
+
+	if (!execute(store, "BEGIN IMMEDIATE"))
+		return result_of(store->failure);
+	if (version == 0 && !execute(store, sql_schema))
+		return RESULT_FAILED;
+	for (int64_t from = version; version > 0 && from < SCHEMA_VERSION; from++) {
+		if (!execute(store, sql_migrations[from - 1]))
+			return RESULT_FAILED;
+	}
+	snprintf(done, sizeof done, "PRAGMA user_version = %d; PRAGMA application_id = %d",
+		 SCHEMA_VERSION, APPLICATION_ID);
+	if (!execute(store, done) || !execute(store, "COMMIT"))
+		return RESULT_FAILED;
+	return RESULT_OK;
+}
+
+static enum result check_version(struct store *store, struct problem *reterr_problem)
+{
+	int64_t version = pragma_integer(store, "PRAGMA user_version");
+	int64_t application = pragma_integer(store, "PRAGMA application_id");
+	int64_t objects = pragma_integer(store, "SELECT count(*) FROM sqlite_schema");
+
+	if (store_failed(store))
+		return problem_set(reterr_problem, result_of(store->failure), "database", "%s: %s",
+				   store->path, store->error);
+	if (application != APPLICATION_ID && (objects > 0 || version > 0))
+		return problem_set(reterr_problem, RESULT_INVALID, "database",
+				   "%s is a database of another program", store->path);
+	if (version > SCHEMA_VERSION)
+		return problem_set(reterr_problem, RESULT_INVALID, "database",
+				   "%s has schema version %" PRId64
+				   ", made by a newer program; this one knows %d: "
+				   "install the newer program again",
+				   store->path, version, SCHEMA_VERSION);
+	if (version == SCHEMA_VERSION)
+		return RESULT_OK;
+	if (store->mode == STORE_READER)
+		return problem_set(reterr_problem, RESULT_NOT_FOUND, "database",
+				   "%s has schema version %" PRId64
+				   ", not %d yet: start headcount-gateway, which "
+				   "brings it up to date",
+				   store->path, version, SCHEMA_VERSION);
+	if (bring_up_to_date(store, version) != RESULT_OK)
+		return problem_set(reterr_problem, result_of(store->failure), "database", "%s: %s",
+				   store->path, store->error);
+	return RESULT_OK;
+}
+
+/* One writer: the kernel lets go of the lock however the program ends. */
+static enum result lock_out_others(struct store *store, struct problem *reterr_problem)
+{
+	g_autofree char *path = g_strconcat(store->path, ".writer", NULL);
+
+	store->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+	if (store->lock < 0)
+		return problem_set(reterr_problem, RESULT_FAILED, "database", "%s: %s", path,
+				   g_strerror(errno));
+	if (flock(store->lock, LOCK_EX | LOCK_NB) < 0)
+		return problem_set(reterr_problem, RESULT_BUSY, "database",
+				   "%s is in use by another headcount-gateway (it holds %s)",
+				   store->path, path);
+	return RESULT_OK;
+}
+
+static enum result open_file(struct store *store, struct problem *reterr_problem)
+{
+	int flags = store->mode == STORE_WRITER ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
+						: SQLITE_OPEN_READONLY;
+	int code =
+		sqlite3_open_v2(store->path, &store->database, flags | SQLITE_OPEN_NOMUTEX, NULL);
+
+	if (code != SQLITE_OK && store->mode == STORE_READER && access(store->path, F_OK) < 0)
+		return problem_set(reterr_problem, RESULT_NOT_FOUND, "database",
+				   "%s does not exist yet: start headcount-gateway, which makes it",
+				   store->path);
+	if (code != SQLITE_OK)
+		return problem_set(reterr_problem, RESULT_FAILED, "database", "%s: %s", store->path,
+				   sqlite3_errmsg(store->database));
+	sqlite3_busy_timeout(store->database,
+			     store->mode == STORE_WRITER ? WRITER_BUSY_MS : READER_BUSY_MS);
+	if (!keep_wal(store) || !set_pragmas(store))
+		return problem_set(reterr_problem, result_of(store->failure), "database", "%s: %s",
+				   store->path, store->error);
+	return RESULT_OK;
+}
+
+enum result store_open(const char *path, enum store_mode mode, struct store **ret_store,
+		       struct problem *reterr_problem)
+{
+	struct store *store = g_new0(struct store, 1);
+	enum result result = RESULT_OK;
+
+	store->mode = mode;
+	store->path = g_strdup(path);
+	store->lock = -1;
+	g_strlcpy(store->error, "no error", sizeof store->error);
+	if (mode == STORE_WRITER)
+		result = lock_out_others(store, reterr_problem);
+	if (result == RESULT_OK)
+		result = open_file(store, reterr_problem);
+	if (result == RESULT_OK)
+		result = check_version(store, reterr_problem);
+	if (result != RESULT_OK) {
+		store_close(store);
+		return result;
+	}
+	*ret_store = store;
+	return RESULT_OK;
+}
+
+void store_close(struct store *store)
+{
+	if (store == NULL)
+		return;
+	for (int i = 0; i < SQL_COUNT; i++)
+		sqlite3_finalize(store->queries[i].statement);
+	sqlite3_close(store->database);
+	if (store->lock >= 0)
+		close(store->lock);
+	g_free(store->path);
+	g_free(store);
+}
+
+/* Transactions */
+
+static void end_queries(struct store *store)
+{
+	for (int i = 0; i < SQL_COUNT; i++)
+		sqlite3_reset(store->queries[i].statement);
+}
+
+static enum result begin_writing(struct store *store)
+{
+	execute(store, "BEGIN IMMEDIATE");
+	return result_of(store->failure);
+}
+
+/* A reader's view begins with its first read. When the writer has died, that read finds a WAL that wants
+ * recovery, which a reader may not do itself; the next try finds it done or does without. */
+static enum result begin_reading(struct store *store)
+{
+	for (int tries = 0; tries < RECOVERY_TRIES; tries++) {
+		store->failure = SQLITE_OK;
+		if (execute(store, "BEGIN"))
+			execute(store, "SELECT 1 FROM meta");
+		if (!store_failed(store))
+			return RESULT_OK;
+		bool again = sqlite3_extended_errcode(store->database) == SQLITE_READONLY_RECOVERY;
+		if (!sqlite3_get_autocommit(store->database))
+			sqlite3_exec(store->database, "ROLLBACK", NULL, NULL, NULL);
+		if (!again)
+			break;
+		g_usleep(100);
+	}
+	return result_of(store->failure);
+}
+
+enum result store_transaction(struct store *store, store_work *work, void *context)
+{
+	enum result result;
+
+	assert(sqlite3_get_autocommit(store->database));
+	store->failure = SQLITE_OK;
+	result = store->mode == STORE_WRITER ? begin_writing(store) : begin_reading(store);
+	if (result != RESULT_OK)
+		return result;
+	result = work(store, context);
+	end_queries(store);
+	if (store_failed(store))
+		result = result_of(store->failure);
+	if (result == RESULT_OK && !execute(store, "COMMIT"))
+		result = result_of(store->failure);
+	if (!sqlite3_get_autocommit(store->database))
+		sqlite3_exec(store->database, "ROLLBACK", NULL, NULL, NULL);
+	return result;
+}
+
+/* "FOREIGN KEY constraint failed" tells a sender nothing; the triggers' own words do. */
+static enum result conflict_of(struct store *store, struct problem *reterr_problem)
+{
+	const char *words = sqlite3_errmsg(store->database);
+	const char *colon = strstr(words, ": ");
+
+	switch (sqlite3_extended_errcode(store->database)) {
+	case SQLITE_CONSTRAINT_FOREIGNKEY:
+		return problem_set(reterr_problem, RESULT_CONFLICT, "",
+				   "something else still refers to it: remove that first");
+	case SQLITE_CONSTRAINT_UNIQUE:
+	case SQLITE_CONSTRAINT_PRIMARYKEY:
+		return problem_set(reterr_problem, RESULT_CONFLICT, "id", "it exists already");
+	case SQLITE_CONSTRAINT_TRIGGER:
+		if (colon != NULL && colon - words < (ptrdiff_t)sizeof reterr_problem->member) {
+			g_autofree char *member = g_strndup(words, (gsize)(colon - words));
+			return problem_set(reterr_problem, RESULT_CONFLICT, member, "%s",
+					   colon + 2);
+		}
+		return problem_set(reterr_problem, RESULT_CONFLICT, "", "%s", words);
+	default:
+		return problem_set(reterr_problem, RESULT_INVALID, "", "%s", words);
+	}
+}
+
+enum result store_part(struct store *store, store_work *work, void *context,
+		       struct problem *reterr_problem)
+{
+	enum result result;
+
+	if (!execute(store, "SAVEPOINT part"))
+		return RESULT_FAILED;
+	result = work(store, context);
+	if ((store->failure & 0xff) == SQLITE_CONSTRAINT) {
+		result = conflict_of(store, reterr_problem);
+		store->failure = SQLITE_OK;
+	}
+	if (store_failed(store))
+		return RESULT_FAILED;
+	end_queries(store);
+	if (result != RESULT_OK && !execute(store, "ROLLBACK TO part"))
+		return RESULT_FAILED;
+	if (!execute(store, "RELEASE part"))
+		return RESULT_FAILED;
+	return result;
+}
+
+/* Files */
+
+static int64_t file_bytes(const char *path)
+{
+	struct stat status;
+
+	return stat(path, &status) == 0 ? (int64_t)status.st_size : 0;
+}
+
+int64_t store_file_bytes(const struct store *store)
+{
+	return file_bytes(store->path);
+}
+
+int64_t store_wal_bytes(const struct store *store)
+{
+	g_autofree char *path = g_strconcat(store->path, "-wal", NULL);
+
+	return file_bytes(path);
+}
+
+void store_tidy(struct store *store)
+{
+	if (store_wal_bytes(store) < WAL_BYTES_MOST)
+		return;
+	/* Readers that never pause keep the WAL from starting over; a failure now is no harm: the next call tries. */
+	sqlite3_busy_timeout(store->database, WAL_TIDY_BUSY_MS);
+	sqlite3_wal_checkpoint_v2(store->database, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+	sqlite3_busy_timeout(store->database, WRITER_BUSY_MS);
+}
+
+/* Queries */
+
+struct query *store_query(struct store *store, enum sql name)
+{
+	struct query *query = &store->queries[name];
+
+	if (query->statement == NULL) {
+		int code = sqlite3_prepare_v3(store->database, sql_texts[name].text, -1,
+					      SQLITE_PREPARE_PERSISTENT, &query->statement, NULL);
+
+		query->store = store;
+		if (code != SQLITE_OK)
+			remember_failure(store, code, sql_texts[name].name);
+		return query;
+	}
+	sqlite3_reset(query->statement);
+	sqlite3_clear_bindings(query->statement);
+	return query;
+}
+
+static void check_bind(struct query *query, int code)
+{
+	if (code != SQLITE_OK)
+		remember_failure(query->store, code, "bind");
+}
+
+void query_bind_integer(struct query *query, int index, int64_t value)
+{
+	check_bind(query, sqlite3_bind_int64(query->statement, index, value));
+}
+
+void query_bind_optional(struct query *query, int index, int64_t value)
+{
+	if (value != INT64_MIN)
+		query_bind_integer(query, index, value);
+}
+
+void query_bind_text(struct query *query, int index, const char *text)
+{
+	check_bind(query, sqlite3_bind_text(query->statement, index, text, -1, SQLITE_STATIC));
+}
+
+void query_bind_blob(struct query *query, int index, const void *bytes, size_t size)
+{
+	/* A NULL pointer would bind NULL, which an empty blob is not. */
+	check_bind(query, sqlite3_bind_blob64(query->statement, index, size > 0 ? bytes : "", size,
+					      SQLITE_STATIC));
+}
+
+bool query_next(struct query *query)
+{
+	int code;
+
+	if (store_failed(query->store))
+		return false;
+	code = sqlite3_step(query->statement);
+	if (code == SQLITE_ROW)
+		return true;
+	if (code != SQLITE_DONE)
+		remember_failure(query->store, code, sqlite3_sql(query->statement));
+	else
+		sqlite3_reset(query->statement);
+	return false;
+}
+
+void query_end(struct query *query)
+{
+	sqlite3_reset(query->statement);
+}
+
+int64_t query_run(struct query *query)
+{
+	while (query_next(query))
+		;
+	return store_failed(query->store) ? 0 : sqlite3_changes64(query->store->database);
+}
+
+int64_t query_integer(struct query *query, int column)
+{
+	return sqlite3_column_int64(query->statement, column);
+}
+
+int64_t query_optional(struct query *query, int column)
+{
+	if (sqlite3_column_type(query->statement, column) == SQLITE_NULL)
+		return INT64_MIN;
+	return query_integer(query, column);
+}
+
+const char *query_text(struct query *query, int column)
+{
+	const unsigned char *text = sqlite3_column_text(query->statement, column);
+
+	return text == NULL ? "" : (const char *)text;
+}
+
+const void *query_blob(struct query *query, int column, size_t *ret_size)
+{
+	const void *bytes = sqlite3_column_blob(query->statement, column);
+
+	*ret_size = (size_t)sqlite3_column_bytes(query->statement, column);
+	return bytes == NULL ? "" : bytes;
+}
+
+int64_t store_last_id(const struct store *store)
+{
+	return sqlite3_last_insert_rowid(store->database);
+}
