@@ -1,0 +1,400 @@
+#include "gateway.h"
+
+#include <errno.h>
+#include <glib.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "broker.h"
+#include "health.h"
+#include "ingest.h"
+#include "log.h"
+#include "publish.h"
+#include "registry.h"
+#include "topics.h"
+
+/* A batch ends at config.batch_items, or earlier at one of these: */
+#define BATCH_US 20000                         /* more latency than this buys no more throughput */
+#define BATCH_BYTES (INT64_C(4) * 1024 * 1024) /* bounds memory when messages are large */
+
+#define RETRY_FIRST_MS 100
+#define RETRY_MOST_MS 10000
+#define COMPLAINT_MS 60000 /* how often trouble that lasts is logged */
+#define TICK_MS 5000       /* a turn at least this often, for MQTT's keepalive */
+
+struct gateway {
+	const struct config *config;
+	const char *config_path;
+	struct store *store;
+	struct ingest *ingest;
+	struct health health;
+	struct receivers receivers;
+	struct broker *broker;
+	struct publish *publish;
+	char *health_topic;
+
+	int signals; /* signalfd */
+	bool stopping;
+	uint64_t watchdog_ms; /* how often to report to systemd; 0: never */
+	int64_t watchdog_due_ms;
+
+	bool open, ready;    /* the broker, as noticed last */
+	bool store_failing;  /* the last transaction failed */
+	bool troubled;       /* the log's last word was a complaint */
+	char complaint[256]; /* the last one */
+	unsigned tries;      /* to connect, since it last held */
+	int64_t ready_ms;    /* since when the broker is ready */
+	int64_t connect_ms;  /* when to connect next */
+	int64_t complain_ms; /* when to log trouble again */
+	bool more;           /* the batch was full: more may be waiting */
+};
+
+static int64_t now_ms(void)
+{
+	return g_get_monotonic_time() / 1000;
+}
+
+/* Trouble and recovery */
+
+/* One that comes and goes is one to the log, for a minute. */
+static void complain(struct gateway *gateway, const char *what, const char *why)
+{
+	char line[sizeof gateway->complaint];
+	bool same;
+
+	snprintf(line, sizeof line, "%s: %s", what, why);
+	health_error(&gateway->health, line);
+	sd_notifyf(0, "STATUS=%s; trying again", line);
+	same = strcmp(line, gateway->complaint) == 0;
+	if (same && now_ms() < gateway->complain_ms)
+		return;
+	log_warning("%s; trying again", line);
+	gateway->troubled = true;
+	gateway->complain_ms = now_ms() + COMPLAINT_MS;
+	g_strlcpy(gateway->complaint, line, sizeof gateway->complaint);
+}
+
+static void recover(struct gateway *gateway)
+{
+	gateway->health.due_ms = 0;
+	sd_notify(0, "READY=1\nSTATUS=working");
+	if (gateway->troubled)
+		log_notice("working again");
+	gateway->troubled = false;
+}
+
+/* Ever longer, and never at the same time as others who lost the same broker. A connection that held for a while
+ * begins anew. */
+static void connect_later(struct gateway *gateway)
+{
+	int64_t delay;
+
+	if (gateway->ready && now_ms() - gateway->ready_ms > RETRY_MOST_MS)
+		gateway->tries = 0;
+	delay = MIN(RETRY_MOST_MS, RETRY_FIRST_MS << MIN(gateway->tries, 10));
+	gateway->tries++;
+	gateway->connect_ms = now_ms() + (int64_t)((double)delay * g_random_double_range(0.5, 1.0));
+	gateway->open = gateway->ready = false;
+}
+
+/* Nothing is acknowledged and the connection ends, so the broker sends again what could not be stored. */
+static void store_failed_us(struct gateway *gateway)
+{
+	gateway->store_failing = true;
+	complain(gateway, "database", store_error(gateway->store));
+	broker_drop(gateway->broker);
+	connect_later(gateway);
+}
+
+static void store_worked(struct gateway *gateway)
+{
+	publish_changed(gateway->publish);
+	store_tidy(gateway->store);
+	if (!gateway->store_failing)
+		return;
+	gateway->store_failing = false;
+	recover(gateway);
+}
+
+/* The broker came or went since we looked last. */
+static void notice_broker(struct gateway *gateway)
+{
+	if (gateway->open && !broker_is_open(gateway->broker)) {
+		complain(gateway, "broker", broker_why(gateway->broker));
+		connect_later(gateway);
+	}
+	if (gateway->ready || !broker_is_ready(gateway->broker))
+		return;
+	gateway->ready = true;
+	gateway->ready_ms = now_ms();
+	publish_all(gateway->publish);
+	log_info("connected to %s", gateway->config->broker_host);
+	if (!gateway->store_failing)
+		recover(gateway);
+}
+
+static void connect_if_due(struct gateway *gateway)
+{
+	if (gateway->open || now_ms() < gateway->connect_ms)
+		return;
+	gateway->open = true;
+	broker_connect(gateway->broker);
+}
+
+/* Storing */
+
+/* Reads into the batch what is there. */
+static void fill_batch(struct gateway *gateway)
+{
+	gint64 until = g_get_monotonic_time() + BATCH_US;
+	int64_t bytes = broker_delivered(gateway->broker) + BATCH_BYTES;
+
+	gateway->more = true;
+	while (gateway->more && g_get_monotonic_time() < until &&
+	       ingest_items(gateway->ingest) < (size_t)gateway->config->batch_items &&
+	       broker_delivered(gateway->broker) < bytes)
+		gateway->more = broker_read(gateway->broker);
+}
+
+static void publish_answer(void *context, const char *topic, const void *payload, size_t size,
+			   const void *correlation, size_t correlation_size)
+{
+	struct gateway *gateway = context;
+
+	broker_publish(gateway->broker,
+		       &(struct publication){.topic = topic,
+					     .payload = payload,
+					     .size = size,
+					     .correlation = correlation,
+					     .correlation_size = correlation_size});
+}
+
+/* If the connection went while the batch was read, it is committed all the same: the broker sends it again, and
+ * then finds it stored. */
+static void store_batch(struct gateway *gateway)
+{
+	fill_batch(gateway);
+	if (ingest_items(gateway->ingest) == 0)
+		return;
+	if (ingest_commit(gateway->ingest) != RESULT_OK) {
+		store_failed_us(gateway);
+		return;
+	}
+	ingest_answers(gateway->ingest, publish_answer, gateway);
+	store_worked(gateway);
+}
+
+static enum result reset_work(struct store *store, void *context)
+{
+	(void)context;
+	registry_daily_resets(store, instant_now());
+	return RESULT_OK;
+}
+
+static bool may_store(const struct gateway *gateway)
+{
+	return !gateway->store_failing || broker_is_open(gateway->broker);
+}
+
+static void store_daily_resets(struct gateway *gateway)
+{
+	instant next = registry_next_daily_reset(gateway->store);
+
+	if (!may_store(gateway) || next == INSTANT_NONE || next > instant_now())
+		return;
+	if (store_transaction(gateway->store, reset_work, NULL) == RESULT_OK)
+		store_worked(gateway);
+	else
+		store_failed_us(gateway);
+}
+
+/* Publishing */
+
+static void publish_health(struct gateway *gateway)
+{
+	const struct health_sources sources = {gateway->ingest, gateway->publish, gateway->broker,
+					       gateway->store};
+	g_autoptr(GString) text = NULL;
+
+	if (!broker_is_ready(gateway->broker) || now_ms() < gateway->health.due_ms)
+		return;
+	text = g_string_new(NULL);
+	health_write(text, &gateway->health, &sources);
+	broker_publish(gateway->broker, &(struct publication){.topic = gateway->health_topic,
+							      .payload = text->str,
+							      .size = text->len,
+							      .retain = true});
+	gateway->health.due_ms = now_ms() + HEALTH_INTERVAL_MS;
+}
+
+static void publish_what_is_due(struct gateway *gateway)
+{
+	if (publish_due(gateway->publish, now_ms()) != RESULT_OK)
+		store_failed_us(gateway);
+	publish_health(gateway);
+}
+
+/* Waiting */
+
+static int64_t until_daily_reset(const struct gateway *gateway)
+{
+	instant next = registry_next_daily_reset(gateway->store);
+
+	return next == INSTANT_NONE || !may_store(gateway) ? INT64_MAX : next - instant_now();
+}
+
+static int wait_ms(const struct gateway *gateway)
+{
+	int64_t now = now_ms();
+	int64_t wait = MIN(TICK_MS, until_daily_reset(gateway));
+
+	if (gateway->more)
+		return 0;
+	if (gateway->open)
+		wait = MIN(wait, publish_next_ms(gateway->publish) - now);
+	else
+		wait = MIN(wait, gateway->connect_ms - now);
+	if (gateway->ready)
+		wait = MIN(wait, gateway->health.due_ms - now);
+	if (gateway->watchdog_ms > 0)
+		wait = MIN(wait, gateway->watchdog_due_ms - now);
+	return (int)MAX(wait, 0);
+}
+
+static void reload(struct gateway *gateway)
+{
+	struct config config = {0};
+	struct problem problem;
+
+	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" G_GINT64_FORMAT, g_get_monotonic_time());
+	if (config_read(gateway->config_path, &config, &problem) == RESULT_OK)
+		log_start("headcount-gateway", config.log_level);
+	else
+		log_error("configuration: %s; nothing is changed", problem.detail);
+	config_clear(&config);
+	sd_notify(0, "READY=1");
+}
+
+static void take_signal(struct gateway *gateway)
+{
+	struct signalfd_siginfo signal;
+
+	if (read(gateway->signals, &signal, sizeof signal) != sizeof signal)
+		return;
+	if (signal.ssi_signo == SIGHUP)
+		reload(gateway);
+	else
+		gateway->stopping = true;
+}
+
+static void wait_for_work(struct gateway *gateway)
+{
+	struct pollfd polled[2] = {{.fd = gateway->signals, .events = POLLIN}};
+
+	broker_poll(gateway->broker, &polled[1]);
+	if (poll(polled, G_N_ELEMENTS(polled), wait_ms(gateway)) > 0 && polled[0].revents != 0)
+		take_signal(gateway);
+}
+
+static void report_to_systemd(struct gateway *gateway)
+{
+	if (gateway->watchdog_ms == 0 || now_ms() < gateway->watchdog_due_ms)
+		return;
+	sd_notify(0, "WATCHDOG=1");
+	gateway->watchdog_due_ms = now_ms() + (int64_t)gateway->watchdog_ms;
+}
+
+/* The program */
+
+static void turn(struct gateway *gateway)
+{
+	wait_for_work(gateway);
+	connect_if_due(gateway);
+	store_batch(gateway);
+	store_daily_resets(gateway);
+	notice_broker(gateway);
+	publish_what_is_due(gateway);
+	broker_tend(gateway->broker);
+	broker_write(gateway->broker);
+	notice_broker(gateway);
+	report_to_systemd(gateway);
+}
+
+void gateway_run(struct gateway *gateway)
+{
+	sd_notify(0, "STATUS=connecting");
+	while (!gateway->stopping)
+		turn(gateway);
+	sd_notify(0, "STOPPING=1\nSTATUS=stopping");
+	if (publish_hurry(gateway->publish) != RESULT_OK)
+		log_warning("database: %s", store_error(gateway->store));
+	broker_leave(gateway->broker);
+	log_info("stopped");
+}
+
+static int block_signals(void)
+{
+	sigset_t signals;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGHUP);
+	if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0)
+		return -1;
+	return signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static uint64_t watchdog_ms(void)
+{
+	uint64_t limit_us;
+
+	return sd_watchdog_enabled(0, &limit_us) > 0 ? limit_us / 1000 / 2 : 0;
+}
+
+enum result gateway_new(const struct config *config, const char *config_path, struct store *store,
+			struct gateway **ret_gateway, struct problem *reterr_problem)
+{
+	struct gateway *gateway = g_new0(struct gateway, 1);
+	enum result result = RESULT_OK;
+
+	gateway->config = config;
+	gateway->config_path = config_path;
+	gateway->store = store;
+	gateway->watchdog_ms = watchdog_ms();
+	gateway->health_topic = g_strdup_printf("gateway/%s/health", config->client_id);
+	health_begin(&gateway->health);
+	gateway->ingest = ingest_new(store, config);
+	gateway->receivers = (struct receivers){gateway->ingest, &gateway->health};
+	gateway->broker = broker_new(config, &gateway->receivers, reterr_problem);
+	gateway->publish = publish_new(store, gateway->broker, config->publish_interval_ms);
+	gateway->signals = block_signals();
+	if (gateway->broker == NULL)
+		result = RESULT_INVALID;
+	else if (gateway->signals < 0)
+		result = problem_set(reterr_problem, RESULT_FAILED, "", "signals: %s",
+				     g_strerror(errno));
+	if (result != RESULT_OK)
+		gateway_free(gateway);
+	else
+		*ret_gateway = gateway;
+	return result;
+}
+
+void gateway_free(struct gateway *gateway)
+{
+	if (gateway == NULL)
+		return;
+	publish_free(gateway->publish);
+	broker_free(gateway->broker);
+	ingest_free(gateway->ingest);
+	if (gateway->signals >= 0)
+		close(gateway->signals);
+	g_free(gateway->health_topic);
+	g_free(gateway);
+}

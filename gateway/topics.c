@@ -1,0 +1,74 @@
+#include "topics.h"
+
+#include <string.h>
+
+#include "health.h"
+
+static void store(const struct receivers *receivers, const struct message *message)
+{
+	ingest_message(receivers->ingest, message);
+}
+
+static void note_drops(const struct receivers *receivers, const struct message *message)
+{
+	health_broker_drops(receivers->health, message->payload, message->size);
+}
+
+/* QoS 1 for what must not be lost. Not 2: libmosquitto forgets a message that was received but not released when
+ * the program ends. Some brokers don't have the last one, or don't show it to everybody. */
+const struct subscription subscriptions[SUBSCRIPTIONS] = {
+	/* clang-format off */
+	{"dpu/+/events",                         TOPIC_EVENTS,       1, true,  store},
+	{"dpu/+/status",                         TOPIC_STATUS,       1, true,  store},
+	{"registry/commands",                    TOPIC_COMMANDS,     1, true,  store},
+	{"$SYS/broker/publish/messages/dropped", TOPIC_BROKER_DROPS, 0, false, note_drops},
+	/* clang-format on */
+};
+
+/* Does the topic match the filter? The level that stands for the + is given back, else an empty one. */
+static bool matches(const char *filter, const char *topic, const char **ret_level, size_t *ret_size)
+{
+	const char *plus = strchr(filter, '+');
+	size_t before = plus != NULL ? (size_t)(plus - filter) : strlen(filter);
+
+	if (strncmp(filter, topic, before) != 0)
+		return false;
+	*ret_level = topic + before;
+	*ret_size = plus != NULL ? strcspn(*ret_level, "/") : 0;
+	return strcmp(*ret_level + *ret_size, plus != NULL ? plus + 1 : "") == 0;
+}
+
+static const struct subscription *find(const char *topic, const char **ret_level, size_t *ret_size)
+{
+	for (size_t i = 0; i < SUBSCRIPTIONS; i++) {
+		if (matches(subscriptions[i].filter, topic, ret_level, ret_size))
+			return &subscriptions[i];
+	}
+	return NULL;
+}
+
+enum topic_kind topic_kind(const char *topic, char ret_dpu_id[JSON_ID_SIZE])
+{
+	const char *level;
+	size_t size;
+	const struct subscription *subscription = find(topic, &level, &size);
+
+	ret_dpu_id[0] = '\0';
+	if (subscription == NULL)
+		return TOPIC_OTHER;
+	if (json_is_id(level, size)) {
+		memcpy(ret_dpu_id, level, size);
+		ret_dpu_id[size] = '\0';
+	}
+	return subscription->kind;
+}
+
+void topics_deliver(const struct receivers *receivers, const struct message *message)
+{
+	const char *level;
+	size_t size;
+	const struct subscription *subscription = find(message->topic, &level, &size);
+
+	if (subscription != NULL)
+		subscription->handler(receivers, message);
+}

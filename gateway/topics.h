@@ -1,0 +1,43 @@
+/* The topics that the gateway listens to, as one table: what is subscribed is what is handled. */
+#ifndef HEADCOUNT_TOPICS_H
+#define HEADCOUNT_TOPICS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "ingest.h"
+#include "json.h"
+
+struct health;
+
+enum topic_kind {
+	TOPIC_EVENTS,       /* dpu/<id>/events */
+	TOPIC_STATUS,       /* dpu/<id>/status */
+	TOPIC_COMMANDS,     /* registry/commands */
+	TOPIC_BROKER_DROPS, /* how many messages the broker has dropped */
+	TOPIC_OTHER,        /* nothing that we listen to */
+};
+
+/* What a topic is for, and the DPU it names: "" if it names none, or its level is no valid id. */
+enum topic_kind topic_kind(const char *topic, char ret_dpu_id[JSON_ID_SIZE]);
+
+/* Whom messages are for. */
+struct receivers {
+	struct ingest *ingest;
+	struct health *health;
+};
+
+struct subscription {
+	const char *filter; /* its only wildcard is one + */
+	enum topic_kind kind;
+	int qos;
+	bool required; /* without it the gateway can't do its work */
+	void (*handler)(const struct receivers *receivers, const struct message *message);
+};
+#define SUBSCRIPTIONS 4
+extern const struct subscription subscriptions[SUBSCRIPTIONS];
+
+/* Hands a message to the subscription that it came by; one that none asked for is ignored. */
+void topics_deliver(const struct receivers *receivers, const struct message *message);
+
+#endif
