@@ -1,0 +1,321 @@
+/* The store: schema, versions, locks, transactions and the plans of all its statements. */
+#include "store.h"
+
+#include <glib.h>
+#include <glib/gstdio.h>
+#include <sqlite3.h>
+#include <string.h>
+
+struct folder {
+	char *path;
+	char *database;
+};
+
+static void set_up(struct folder *folder, gconstpointer data)
+{
+	(void)data;
+	folder->path = g_dir_make_tmp("headcount-store-XXXXXX", NULL);
+	folder->database = g_build_filename(folder->path, "headcount.db", NULL);
+}
+
+static void tear_down(struct folder *folder, gconstpointer data)
+{
+	static const char *const endings[] = {"", "-wal", "-shm", ".writer"};
+
+	(void)data;
+	for (size_t i = 0; i < G_N_ELEMENTS(endings); i++) {
+		g_autofree char *path = g_strconcat(folder->database, endings[i], NULL);
+		g_unlink(path);
+	}
+	g_rmdir(folder->path);
+	g_free(folder->path);
+	g_free(folder->database);
+}
+
+static struct store *open_store(const struct folder *folder, enum store_mode mode)
+{
+	struct store *store = NULL;
+	struct problem problem;
+
+	g_assert_cmpint(store_open(folder->database, mode, &store, &problem), ==, RESULT_OK);
+	return store;
+}
+
+/* Runs SQL on the file behind the store's back. */
+static void meddle(const struct folder *folder, const char *sql)
+{
+	sqlite3 *database;
+
+	g_assert_cmpint(sqlite3_open(folder->database, &database), ==, SQLITE_OK);
+	g_assert_cmpint(sqlite3_exec(database, sql, NULL, NULL, NULL), ==, SQLITE_OK);
+	g_assert_cmpint(sqlite3_close(database), ==, SQLITE_OK);
+}
+
+static enum result take_revision(struct store *store, void *context)
+{
+	struct query *query = store_query(store, SQL_META_TAKE_REVISIONS);
+
+	query_bind_integer(query, 1, 1);
+	g_assert_true(query_next(query));
+	*(int64_t *)context = query_integer(query, 0);
+	query_end(query);
+	return RESULT_OK;
+}
+
+static enum result take_revision_and_refuse(struct store *store, void *context)
+{
+	g_assert_cmpint(take_revision(store, context), ==, RESULT_OK);
+	return RESULT_CONFLICT;
+}
+
+static enum result read_revision(struct store *store, void *context)
+{
+	struct query *query = store_query(store, SQL_META_REVISION);
+
+	g_assert_true(query_next(query));
+	*(int64_t *)context = query_integer(query, 0);
+	return RESULT_OK;
+}
+
+static int64_t revision_of(struct store *store)
+{
+	int64_t revision = -1;
+
+	g_assert_cmpint(store_transaction(store, read_revision, &revision), ==, RESULT_OK);
+	return revision;
+}
+
+static void refused_work_leaves_nothing_behind(struct folder *folder, gconstpointer data)
+{
+	struct store *store = open_store(folder, STORE_WRITER);
+	int64_t revision;
+
+	(void)data;
+	g_assert_cmpint(store_transaction(store, take_revision, &revision), ==, RESULT_OK);
+	g_assert_cmpint(store_transaction(store, take_revision_and_refuse, &revision), ==,
+			RESULT_CONFLICT);
+	g_assert_cmpint(revision, ==, 2);
+	g_assert_cmpint(revision_of(store), ==, 1);
+	store_close(store);
+}
+
+static enum result break_a_rule(struct store *store, void *context)
+{
+	struct query *query = store_query(store, SQL_SPACE_ADD);
+
+	(void)context;
+	query_bind_text(query, 1, "no such id!");
+	query_bind_text(query, 2, "");
+	query_bind_text(query, 3, "UTC");
+	g_assert_cmpint(query_run(query), ==, 0);
+	return RESULT_OK;
+}
+
+static enum result part_that_breaks_a_rule(struct store *store, void *context)
+{
+	struct problem problem = {0};
+
+	g_assert_cmpint(take_revision(store, context), ==, RESULT_OK);
+	g_assert_cmpint(store_part(store, break_a_rule, NULL, &problem), ==, RESULT_INVALID);
+	g_assert_nonnull(strstr(problem.detail, "CHECK constraint failed"));
+	return RESULT_OK;
+}
+
+static void part_that_fails_leaves_the_rest(struct folder *folder, gconstpointer data)
+{
+	struct store *store = open_store(folder, STORE_WRITER);
+	int64_t revision = 0;
+
+	(void)data;
+	g_assert_cmpint(store_transaction(store, part_that_breaks_a_rule, &revision), ==,
+			RESULT_OK);
+	g_assert_cmpint(revision_of(store), ==, 1);
+	store_close(store);
+}
+
+static void second_writer_is_refused(struct folder *folder, gconstpointer data)
+{
+	struct store *first = open_store(folder, STORE_WRITER), *second = NULL;
+	struct problem problem;
+
+	(void)data;
+	g_assert_cmpint(store_open(folder->database, STORE_WRITER, &second, &problem), ==,
+			RESULT_BUSY);
+	g_assert_nonnull(strstr(problem.detail, "another headcount-gateway"));
+	store_close(first);
+	second = open_store(folder, STORE_WRITER);
+	store_close(second);
+}
+
+static void reader_sees_commits_and_works_without_a_writer(struct folder *folder,
+							   gconstpointer data)
+{
+	struct store *writer = open_store(folder, STORE_WRITER);
+	struct store *reader = open_store(folder, STORE_READER);
+	int64_t revision;
+
+	(void)data;
+	g_assert_cmpint(store_transaction(writer, take_revision, &revision), ==, RESULT_OK);
+	g_assert_cmpint(revision_of(reader), ==, 1);
+	store_close(writer);
+	g_assert_cmpint(revision_of(reader), ==, 1);
+	store_close(reader);
+	reader = open_store(folder, STORE_READER);
+	g_assert_cmpint(revision_of(reader), ==, 1);
+	store_close(reader);
+}
+
+static enum result try_to_write(struct store *store, void *context)
+{
+	struct query *query = store_query(store, SQL_META_TAKE_REVISIONS);
+
+	(void)context;
+	query_bind_integer(query, 1, 1);
+	g_assert_false(query_next(query));
+	return RESULT_OK;
+}
+
+static void reader_cannot_write(struct folder *folder, gconstpointer data)
+{
+	struct store *writer = open_store(folder, STORE_WRITER);
+	struct store *reader = open_store(folder, STORE_READER);
+
+	(void)data;
+	g_assert_cmpint(store_transaction(reader, try_to_write, NULL), ==, RESULT_FAILED);
+	g_assert_nonnull(strstr(store_error(reader), "readonly"));
+	store_close(reader);
+	store_close(writer);
+}
+
+static void locked_database_is_busy(struct folder *folder, gconstpointer data)
+{
+	struct store *store = open_store(folder, STORE_WRITER);
+	sqlite3 *other;
+	int64_t revision;
+
+	(void)data;
+	g_assert_cmpint(sqlite3_open(folder->database, &other), ==, SQLITE_OK);
+	g_assert_cmpint(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), ==, SQLITE_OK);
+	g_assert_cmpint(store_transaction(store, take_revision, &revision), ==, RESULT_BUSY);
+	g_assert_cmpint(sqlite3_exec(other, "COMMIT", NULL, NULL, NULL), ==, SQLITE_OK);
+	g_assert_cmpint(store_transaction(store, take_revision, &revision), ==, RESULT_OK);
+	g_assert_cmpint(sqlite3_close(other), ==, SQLITE_OK);
+	store_close(store);
+}
+
+static void expect_refusal(const struct folder *folder, enum store_mode mode, enum result expected,
+			   const char *words)
+{
+	struct store *store = NULL;
+	struct problem problem;
+
+	g_assert_cmpint(store_open(folder->database, mode, &store, &problem), ==, expected);
+	if (strstr(problem.detail, words) == NULL)
+		g_error("'%s' does not say '%s'", problem.detail, words);
+}
+
+static void newer_database_is_refused(struct folder *folder, gconstpointer data)
+{
+	(void)data;
+	store_close(open_store(folder, STORE_WRITER));
+	meddle(folder, "PRAGMA user_version = 1000");
+	expect_refusal(folder, STORE_WRITER, RESULT_INVALID, "newer program");
+	expect_refusal(folder, STORE_READER, RESULT_INVALID, "newer program");
+}
+
+static void foreign_database_is_refused(struct folder *folder, gconstpointer data)
+{
+	(void)data;
+	meddle(folder, "CREATE TABLE recipes (title TEXT)");
+	expect_refusal(folder, STORE_WRITER, RESULT_INVALID, "another program");
+}
+
+static void reader_needs_a_database(struct folder *folder, gconstpointer data)
+{
+	(void)data;
+	expect_refusal(folder, STORE_READER, RESULT_NOT_FOUND, "does not exist yet");
+}
+
+/* Statements that walk through a whole table or index, and why they may. */
+/* clang-format off */
+static const struct { const char *statement, *step, *why; } scans[] = {
+	{"META_TAKE_REVISIONS",        "SCAN meta", "it has one row"},
+	{"META_REVISION",              "SCAN meta", "it has one row"},
+	{"META_RETENTION_HORIZON",     "SCAN meta", "it has one row"},
+	{"META_ADD_REJECTED_DROPPED",  "SCAN meta", "it has one row"},
+	{"META_REJECTED",              "SCAN meta", "it has one row"},
+	{"REJECTED_TRIM",              "SCAN meta", "it has one row"},
+	{"REJECTED_TRIM",              "SCAN rejected_event", "its LIMIT is what is too much"},
+	{"REJECTED_REMOVE",            "SCAN rejected_event", "an operator's rare command, with any filter"},
+	{"SPACE_DOORWAYS_WITHIN",      "SCAN inside", "the spaces below one"},
+	{"DOORWAY_EFFECTS_REMOVE_WRONG", "SCAN own", "the spaces above one"},
+	{"DOORWAY_EFFECTS_REMOVE_WRONG", "SCAN adjacent", "the spaces above one"},
+	{"DOORWAY_EFFECTS_ADD_MISSING", "SCAN own", "the spaces above one"},
+	{"DOORWAY_EFFECTS_ADD_MISSING", "SCAN adjacent", "the spaces above one"},
+	{"SPACE_CHANGED_SINCE",        "SCAN space_removed", "no more rows than spaces ever removed"},
+};
+/* clang-format on */
+
+static bool may_scan(const char *statement, const char *step)
+{
+	static const char *const harmless[] = {"SCAN CONSTANT ROW", "SCAN (subquery",
+					       "SCAN SUBQUERY"};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(harmless); i++) {
+		if (g_str_has_prefix(step, harmless[i]))
+			return true;
+	}
+	for (size_t i = 0; i < G_N_ELEMENTS(scans); i++) {
+		if (strcmp(scans[i].statement, statement) == 0 &&
+		    g_str_has_prefix(step, scans[i].step))
+			return true;
+	}
+	return false;
+}
+
+static void plan_has_no_unlisted_scan(sqlite3 *database, const struct sql_text *text)
+{
+	g_autofree char *sql = g_strconcat("EXPLAIN QUERY PLAN ", text->text, NULL);
+	sqlite3_stmt *plan;
+
+	if (sqlite3_prepare_v2(database, sql, -1, &plan, NULL) != SQLITE_OK)
+		g_error("%s: %s", text->name, sqlite3_errmsg(database));
+	while (sqlite3_step(plan) == SQLITE_ROW) {
+		const char *step = (const char *)sqlite3_column_text(plan, 3);
+
+		if (g_str_has_prefix(step, "SCAN") && !may_scan(text->name, step)) {
+			g_test_message("%s: %s", text->name, step);
+			g_test_fail();
+		}
+	}
+	sqlite3_finalize(plan);
+}
+
+static void no_statement_scans_a_table(void)
+{
+	sqlite3 *database;
+
+	g_assert_cmpint(sqlite3_open(":memory:", &database), ==, SQLITE_OK);
+	g_assert_cmpint(sqlite3_exec(database, sql_schema, NULL, NULL, NULL), ==, SQLITE_OK);
+	for (int i = 0; i < SQL_COUNT; i++)
+		plan_has_no_unlisted_scan(database, &sql_texts[i]);
+	sqlite3_close(database);
+}
+
+#define ADD(name) g_test_add("/store/" #name, struct folder, NULL, set_up, name, tear_down)
+
+int main(int count, char **arguments)
+{
+	g_test_init(&count, &arguments, NULL);
+	ADD(refused_work_leaves_nothing_behind);
+	ADD(part_that_fails_leaves_the_rest);
+	ADD(second_writer_is_refused);
+	ADD(reader_sees_commits_and_works_without_a_writer);
+	ADD(reader_cannot_write);
+	ADD(locked_database_is_busy);
+	ADD(newer_database_is_refused);
+	ADD(foreign_database_is_refused);
+	ADD(reader_needs_a_database);
+	g_test_add_func("/store/no_statement_scans_a_table", no_statement_scans_a_table);
+	return g_test_run();
+}
