@@ -61,6 +61,8 @@ static const struct key keys[] = {
 		"How far a DPU's clock may be ahead (milliseconds) before its events are rejected."},
 	{"gateway", "confirm_stored", TYPE_BOOLEAN, offsetof(struct config, confirm_stored), "false", 0, 0,
 		"Whether to publish dpu/<id>/stored, for DPUs that keep events until they are on disk."},
+	{"gateway", "metrics_port", TYPE_INTEGER, offsetof(struct config, metrics_port), "0", 0, 65535,
+		"Port on 127.0.0.1 where Prometheus finds the gateway's metrics, such as 9464; 0: none."},
 	{"api", "address", TYPE_NAME, offsetof(struct config, api_address), "127.0.0.1", 0, 0,
 		"Address that the HTTP side listens on."},
 	{"api", "port", TYPE_INTEGER, offsetof(struct config, api_port), "8080", 1, 65535,

@@ -24,7 +24,8 @@ struct config {
 	int64_t batch_items;
 	int64_t publish_interval_ms;
 	int64_t max_clock_skew_ms;
-	bool confirm_stored; /* publish dpu/<id>/stored */
+	bool confirm_stored;  /* publish dpu/<id>/stored */
+	int64_t metrics_port; /* 0: no metrics */
 	/* [api] */
 	char *api_address;
 	int64_t api_port;

@@ -343,3 +343,9 @@ void json_each_member(const struct json *object,
 	for (const struct lh_entry *entry = table->head; entry != NULL; entry = entry->next)
 		found(context, lh_entry_k(entry), json_of(lh_entry_v(entry)));
 }
+
+const char *json_as_written(const struct json *json)
+{
+	return json_object_to_json_string_ext(
+		object_of(json), JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+}

@@ -12,7 +12,8 @@
 
 #define JSON_DEPTH 16 /* nested deeper than this is refused */
 
-typedef struct json Json; /* for g_autoptr: a value of a parsed text; values inside it live as long as the outermost one */
+/* A value of a parsed text; values inside it live as long as the outermost one. */
+typedef struct json Json; /* for g_autoptr */
 
 enum json_kind {
 	JSON_NULL,
@@ -42,6 +43,9 @@ const struct json *json_member(const struct json *object, const char *name); /* 
 void json_each_member(const struct json *object,
 		      void (*found)(void *context, const char *name, const struct json *value),
 		      void *context);
+
+/* The value as JSON again; lives as long as the value. */
+const char *json_as_written(const struct json *json);
 
 /* Where the items of an array stand in the text it was read from: calls `found` for each, in order, with the
  * bytes of the item. For a text that is no array, once with the whole text (white space around it cut). */
@@ -73,8 +77,9 @@ enum member_type {
 	MEMBER_CLOCK,   /* int64_t minute of the day, written "04:00"; INT64_MIN is null */
 };
 enum member_flag {
-	MEMBER_REQUIRED = 1, /* may not be null, and may not be absent on creation */
-	MEMBER_FIXED = 2,    /* can't be given by a sender: written only */
+	/* May not be null; on creation it must be given, or the struct hold a default. */
+	MEMBER_REQUIRED = 1,
+	MEMBER_FIXED = 2, /* can't be given by a sender: written only */
 };
 struct member {
 	const char *name;
@@ -86,7 +91,7 @@ struct member {
 
 /* Reads the members that `object` has into the struct, leaving the others as they are. A member that the
  * table has not, or one that is not as the table says, is a RESULT_INVALID that names it. With `creating`,
- * required members must be there. */
+ * no required member may be null in the end. */
 MUST_USE enum result json_read_members(const struct json *object, const struct member *members,
 				       size_t count, bool creating, void *into,
 				       struct problem *reterr_problem);

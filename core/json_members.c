@@ -28,42 +28,36 @@ static bool is_printable(const char *text, size_t size)
 
 static bool is_zone(const char *text, size_t size)
 {
-	return size < JSON_ID_SIZE && strlen(text) == size && zone_find(text) != NULL;
+	return strlen(text) == size && zone_find(text) != NULL;
+}
+
+static bool copy_text(const struct json *json, size_t most,
+		      bool (*is_valid)(const char *text, size_t size), void *field)
+{
+	size_t size;
+	const char *text = json_text(json, &size);
+
+	if (size > most || !is_valid(text, size))
+		return false;
+	memcpy(field, text, size + 1);
+	return true;
 }
 
 static bool read_id(const struct json *json, const struct member *member, void *field)
 {
-	size_t size;
-	const char *text = json_text(json, &size);
-
 	(void)member;
-	if (!json_is_id(text, size))
-		return false;
-	memcpy(field, text, size + 1);
-	return true;
+	return copy_text(json, JSON_ID_SIZE - 1, json_is_id, field);
 }
 
 static bool read_text(const struct json *json, const struct member *member, void *field)
 {
-	size_t size;
-	const char *text = json_text(json, &size);
-
-	if (size > (size_t)member->max || !is_printable(text, size))
-		return false;
-	memcpy(field, text, size + 1);
-	return true;
+	return copy_text(json, (size_t)member->max, is_printable, field);
 }
 
 static bool read_zone(const struct json *json, const struct member *member, void *field)
 {
-	size_t size;
-	const char *text = json_text(json, &size);
-
 	(void)member;
-	if (!is_zone(text, size))
-		return false;
-	memcpy(field, text, size + 1);
-	return true;
+	return copy_text(json, JSON_ID_SIZE - 1, is_zone, field);
 }
 
 static bool read_integer(const struct json *json, const struct member *member, void *field)
@@ -102,16 +96,6 @@ static bool read_clock(const struct json *json, const struct member *member, voi
 		return false;
 	*(int64_t *)field = hour * 60 + minute;
 	return true;
-}
-
-static void clear_text(void *field)
-{
-	*(char *)field = '\0';
-}
-
-static void clear_integer(void *field)
-{
-	*(int64_t *)field = INT64_MIN;
 }
 
 static void add_text(GString *out, const char *name, const void *field)
@@ -156,28 +140,43 @@ static void add_clock(GString *out, const char *name, const void *field)
 
 struct member_kind {
 	enum json_kind kind;
+	bool is_text; /* "" is null; else the field is an int64_t, and INT64_MIN is */
 	bool (*read)(const struct json *json, const struct member *member, void *field);
-	void (*clear)(void *field);
 	void (*add)(GString *out, const char *name, const void *field);
 	const char *expected;
 };
 
 /* clang-format off */
 static const struct member_kind kinds[] = {
-	[MEMBER_ID] = {JSON_TEXT, read_id, clear_text, add_text_or_null,
+	[MEMBER_ID] = {JSON_TEXT, true, read_id, add_text_or_null,
 		"1-64 characters of A-Z a-z 0-9 . _ : -"},
-	[MEMBER_TEXT] = {JSON_TEXT, read_text, clear_text, add_text,
+	[MEMBER_TEXT] = {JSON_TEXT, true, read_text, add_text,
 		"a text without control characters"},
-	[MEMBER_ZONE] = {JSON_TEXT, read_zone, clear_text, add_text_or_null,
+	[MEMBER_ZONE] = {JSON_TEXT, true, read_zone, add_text_or_null,
 		"the name of a timezone, such as Europe/Berlin"},
-	[MEMBER_INTEGER] = {JSON_INTEGER, read_integer, clear_integer, add_integer,
+	[MEMBER_INTEGER] = {JSON_INTEGER, false, read_integer, add_integer,
 		"an integer"},
-	[MEMBER_INSTANT] = {JSON_TEXT, read_instant, clear_integer, add_instant,
+	[MEMBER_INSTANT] = {JSON_TEXT, false, read_instant, add_instant,
 		"a time, such as 2026-11-23T08:15:30Z"},
-	[MEMBER_CLOCK] = {JSON_TEXT, read_clock, clear_integer, add_clock,
+	[MEMBER_CLOCK] = {JSON_TEXT, false, read_clock, add_clock,
 		"a time of day, such as 04:00"},
 };
 /* clang-format on */
+
+static void clear(const struct member *member, void *field)
+{
+	if (kinds[member->type].is_text)
+		*(char *)field = '\0';
+	else
+		*(int64_t *)field = INT64_MIN;
+}
+
+static bool is_null(const struct member *member, const void *field)
+{
+	if (kinds[member->type].is_text)
+		return *(const char *)field == '\0';
+	return *(const int64_t *)field == INT64_MIN;
+}
 
 static enum result refuse(const struct member *member, struct problem *reterr_problem)
 {
@@ -202,7 +201,7 @@ static enum result read_member(const struct json *json, const struct member *mem
 	if (member->flags & MEMBER_FIXED)
 		return problem_set(reterr_problem, RESULT_INVALID, member->name, "it can't be set");
 	if (json_kind(json) == JSON_NULL && !(member->flags & MEMBER_REQUIRED)) {
-		kind->clear(field);
+		clear(member, field);
 		return RESULT_OK;
 	}
 	if (json_kind(json) != kind->kind || !kind->read(json, member, field))
@@ -242,12 +241,12 @@ static void take_member(void *context, const char *name, const struct json *valu
 		reading->result = read_member(value, member, reading->into, reading->problem);
 }
 
-static enum result check_required(const struct json *object, const struct member *members,
-				  size_t count, struct problem *problem)
+static enum result check_required(const struct member *members, size_t count, const void *from,
+				  struct problem *problem)
 {
 	for (size_t i = 0; i < count; i++) {
-		if ((members[i].flags & MEMBER_REQUIRED) &&
-		    json_member(object, members[i].name) == NULL)
+		const void *field = (const char *)from + members[i].offset;
+		if ((members[i].flags & MEMBER_REQUIRED) && is_null(&members[i], field))
 			return problem_set(problem, RESULT_INVALID, members[i].name,
 					   "it is missing; expected %s",
 					   kinds[members[i].type].expected);
@@ -262,7 +261,7 @@ enum result json_read_members(const struct json *object, const struct member *me
 
 	json_each_member(object, take_member, &reading);
 	if (reading.result == RESULT_OK && creating)
-		return check_required(object, members, count, reterr_problem);
+		return check_required(members, count, into, reterr_problem);
 	return reading.result;
 }
 

@@ -389,6 +389,32 @@ static void check_level(struct check *check, int level, int64_t last_hour)
 		       level, kept, check->rows);
 }
 
+static void check_effects(struct check *check)
+{
+	struct query *query = store_query(check->store, SQL_SPACE_EFFECTS_DIFFER);
+
+	query_bind_integer(query, 1, check->space);
+	if (query_next(query))
+		report(check, "the doorways that change its count are not those of the registry");
+	query_end(query);
+}
+
+static void check_now(struct check *check, const struct history_point *derived)
+{
+	struct history_point kept = history_now(check->store, check->space);
+
+	if (kept.occupancy.count != derived->occupancy.count ||
+	    kept.occupancy.net != derived->occupancy.net)
+		report(check,
+		       "the count kept is %" PRId64 " (net %" PRId64 "), the facts give %" PRId64
+		       " (net %" PRId64 ")",
+		       kept.occupancy.count, kept.occupancy.net, derived->occupancy.count,
+		       derived->occupancy.net);
+	if (kept.last_event_time != derived->last_event_time ||
+	    kept.last_change_time != derived->last_change_time)
+		report(check, "the time of the last event or change differs from the facts");
+}
+
 bool occupancy_check(struct store *store, int64_t space,
 		     void (*differs)(void *context, const char *sentence), void *context)
 {
@@ -398,20 +424,11 @@ bool occupancy_check(struct store *store, int64_t space,
 			      .differs = differs,
 			      .context = context};
 	int64_t last_hour = summary_last_hour(store, space);
-	struct history_point kept = history_now(store, space), derived;
+	struct history_point derived = point_from_summaries(store, space, last_hour);
 
+	check_effects(&check);
 	for (int level = 0; level < SUMMARY_LEVELS; level++)
 		check_level(&check, level, last_hour);
-	derived = point_from_summaries(store, space, last_hour);
-	if (kept.occupancy.count != derived.occupancy.count ||
-	    kept.occupancy.net != derived.occupancy.net)
-		report(&check,
-		       "the count kept is %" PRId64 " (net %" PRId64 "), the facts give %" PRId64
-		       " (net %" PRId64 ")",
-		       kept.occupancy.count, kept.occupancy.net, derived.occupancy.count,
-		       derived.occupancy.net);
-	if (kept.last_event_time != derived.last_event_time ||
-	    kept.last_change_time != derived.last_change_time)
-		report(&check, "the time of the last event or change differs from the facts");
+	check_now(&check, &derived);
 	return check.clean;
 }

@@ -267,6 +267,28 @@ UNION ALL
 SELECT ?1, space, -1 FROM adjacent WHERE space NOT IN (SELECT space FROM own)
 ON CONFLICT DO NOTHING;
 
+-- SPACE_EFFECTS_DIFFER
+-- A row if the doorways that change the space's count are not those in doorway_effect: found from the space
+-- downwards, where the others go from the doorway upwards.
+WITH RECURSIVE inside (space) AS (
+	SELECT ?1
+	UNION
+	SELECT space.id FROM inside JOIN space ON space.parent = inside.space
+), derived (doorway, sign) AS (
+	SELECT id, 1 FROM doorway
+	WHERE space IN (SELECT space FROM inside)
+		AND (adjacent_space IS NULL OR adjacent_space NOT IN (SELECT space FROM inside))
+	UNION ALL
+	SELECT id, -1 FROM doorway
+	WHERE adjacent_space IN (SELECT space FROM inside) AND space NOT IN (SELECT space FROM inside)
+), kept (doorway, sign) AS (
+	SELECT doorway, sign FROM doorway_effect WHERE space = ?1
+)
+SELECT 1 FROM (SELECT doorway, sign FROM derived EXCEPT SELECT doorway, sign FROM kept)
+UNION ALL
+SELECT 1 FROM (SELECT doorway, sign FROM kept EXCEPT SELECT doorway, sign FROM derived)
+LIMIT 1;
+
 -- DPU_KEY
 SELECT id FROM dpu WHERE dpu_id = ?1;
 
@@ -367,3 +389,39 @@ CROSS JOIN installation ON installation.doorway = effect.doorway
 	AND (installation.ended_at IS NULL OR installation.ended_at > ?2)
 CROSS JOIN dpu ON dpu.id = installation.dpu
 WHERE effect.space = ?1;
+
+-- LISTING_SPACES
+SELECT space_id FROM space WHERE space_id > ?1 ORDER BY space_id LIMIT ?2;
+
+-- LISTING_DOORWAYS
+SELECT doorway_id FROM doorway WHERE doorway_id > ?1 ORDER BY doorway_id LIMIT ?2;
+
+-- LISTING_DPUS
+SELECT dpu_id FROM dpu WHERE dpu_id > ?1 ORDER BY dpu_id LIMIT ?2;
+
+-- LISTING_INSTALLATIONS
+SELECT id FROM installation WHERE id > ?1 ORDER BY id LIMIT ?2;
+
+-- LISTING_REJECTED
+SELECT id, reason, topic, dpu_id, item, item_size, event_received_time, last_received_time, times
+FROM rejected_event
+WHERE id > ?1
+ORDER BY id
+LIMIT ?2;
+
+-- LISTING_REJECTED_OF_DPU
+SELECT id, reason, topic, dpu_id, item, item_size, event_received_time, last_received_time, times
+FROM rejected_event
+WHERE dpu_id = ?3 AND id > ?1 AND (?4 = '' OR reason = ?4)
+ORDER BY id
+LIMIT ?2;
+
+-- LISTING_REJECTED_OF_REASON
+SELECT id, reason, topic, dpu_id, item, item_size, event_received_time, last_received_time, times
+FROM rejected_event
+WHERE reason = ?4 AND id > ?1 AND ?3 = ''
+ORDER BY id
+LIMIT ?2;
+
+-- SPACE_REMOVED_FIND
+SELECT revision FROM space_removed WHERE space_id = ?1;

@@ -62,6 +62,24 @@ enum result space_find(struct store *store, const char *id, instant now,
 	return RESULT_OK;
 }
 
+enum result space_find_removed_too(struct store *store, const char *id, instant now,
+				   struct space_state *ret_state)
+{
+	struct query *query;
+
+	if (space_find(store, id, now, ret_state) == RESULT_OK)
+		return RESULT_OK;
+	query = store_query(store, SQL_SPACE_REMOVED_FIND);
+	query_bind_text(query, 1, id);
+	if (!query_next(query))
+		return RESULT_NOT_FOUND;
+	*ret_state =
+		(struct space_state){.removed = true, .point.revision = query_integer(query, 0)};
+	g_strlcpy(ret_state->id, id, sizeof ret_state->id);
+	query_end(query);
+	return RESULT_OK;
+}
+
 int64_t space_last_revision(struct store *store)
 {
 	struct query *query = store_query(store, SQL_META_REVISION);

@@ -31,6 +31,10 @@ struct space_state {
 MUST_USE enum result space_find(struct store *store, const char *id, instant now,
 				struct space_state *ret_state);
 
+/* As space_find, but a space that was removed is found, too, as such. */
+MUST_USE enum result space_find_removed_too(struct store *store, const char *id, instant now,
+					    struct space_state *ret_state);
+
 /* The revision given last, to any space. */
 int64_t space_last_revision(struct store *store);
 

@@ -19,7 +19,8 @@ static bool is_name(const char *name)
 {
 	static const char allowed[] = G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS "_+-/";
 
-	return g_ascii_isupper(*name) && name[strspn(name, allowed)] == '\0';
+	return g_ascii_isupper(*name) && name[strspn(name, allowed)] == '\0' &&
+	       strstr(name, "//") == NULL;
 }
 
 static bool has_file(const char *name)

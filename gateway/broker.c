@@ -36,7 +36,8 @@
 
 enum state {
 	STATE_CLOSED,
-	STATE_OPENING, /* until the broker has granted the subscriptions */
+	STATE_OPENING,     /* until the broker has let us in */
+	STATE_SUBSCRIBING, /* until it has granted the subscriptions */
 	STATE_READY,
 	STATE_LEAVING,
 };
@@ -137,10 +138,12 @@ static void on_connect(struct mosquitto *client, void *context, int reason, int 
 	(void)properties;
 	mosquitto_log_callback_set(client, NULL); /* it would format a line a packet */
 	broker->packets++;
-	if (reason != 0)
+	if (reason != 0) {
 		lose(broker, "refused: %s", mosquitto_reason_string(reason));
-	else
-		subscribe(broker);
+		return;
+	}
+	broker->state = STATE_SUBSCRIBING;
+	subscribe(broker);
 }
 
 static void on_disconnect(struct mosquitto *client, void *context, int reason,
@@ -194,7 +197,7 @@ static void on_subscribe(struct mosquitto *client, void *context, int id, int co
 			granted(broker, i, granted_qos[0]);
 		all = all && broker->subscribing[i] == 0;
 	}
-	if (!all || broker->lost || broker->state != STATE_OPENING)
+	if (!all || broker->lost || broker->state != STATE_SUBSCRIBING)
 		return;
 	broker->state = STATE_READY;
 	say_status(broker, "online");
@@ -373,6 +376,11 @@ bool broker_is_open(const struct broker *broker)
 	return broker->state != STATE_CLOSED;
 }
 
+bool broker_is_let_in(const struct broker *broker)
+{
+	return broker->state == STATE_SUBSCRIBING || broker->state == STATE_READY;
+}
+
 bool broker_is_ready(const struct broker *broker)
 {
 	return broker->state == STATE_READY;
@@ -389,7 +397,7 @@ const char *broker_why(const struct broker *broker)
  * small. (While a connection opens it is TLS that may wait for either.) */
 static bool may_read(const struct broker *broker)
 {
-	return broker->state == STATE_OPENING || (broker->state == STATE_READY && !broker->blocked);
+	return broker->state == STATE_OPENING || (broker_is_let_in(broker) && !broker->blocked);
 }
 
 void broker_poll(const struct broker *broker, struct pollfd *ret_poll)
@@ -489,7 +497,7 @@ void broker_publish(struct broker *broker, const struct publication *publication
 {
 	int code;
 
-	if (!broker_is_ready(broker))
+	if (!broker_is_let_in(broker))
 		return;
 	code = publish(broker, publication);
 	if (code == MOSQ_ERR_SUCCESS)

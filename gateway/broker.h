@@ -32,8 +32,9 @@ void broker_drop(struct broker *broker);
 /* Says "offline", takes leave and ends the connection, in 2 s at most. All that was read is acknowledged. */
 void broker_leave(struct broker *broker);
 
-bool broker_is_open(const struct broker *broker);  /* there is a connection, perhaps a young one */
-bool broker_is_ready(const struct broker *broker); /* and it is subscribed */
+bool broker_is_open(const struct broker *broker);   /* there is a connection, perhaps a young one */
+bool broker_is_let_in(const struct broker *broker); /* the broker has accepted it */
+bool broker_is_ready(const struct broker *broker);  /* and has granted the subscriptions */
 const char *broker_why(const struct broker *broker); /* there is none: a sentence */
 
 /* What poll(2) is to wait for; descriptor -1 without a connection. */
@@ -61,7 +62,7 @@ struct publication {
 	size_t correlation_size;
 };
 
-/* Queues a message at QoS 1; without a connection, does nothing. */
+/* Queues a message at QoS 1; does nothing before the broker has let us in. */
 void broker_publish(struct broker *broker, const struct publication *publication);
 
 /* Publications that the broker has not acknowledged yet; and how many more may be queued without harm: none

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <glib.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,6 +15,7 @@
 #include "health.h"
 #include "ingest.h"
 #include "log.h"
+#include "metrics.h"
 #include "publish.h"
 #include "registry.h"
 #include "topics.h"
@@ -37,6 +39,8 @@ struct gateway {
 	struct broker *broker;
 	struct publish *publish;
 	char *health_topic;
+	struct metrics *metrics; /* NULL: none are wanted */
+	int64_t metrics_due_ms;
 
 	int signals; /* signalfd */
 	bool stopping;
@@ -44,8 +48,8 @@ struct gateway {
 	int64_t watchdog_due_ms;
 
 	bool open, ready;    /* the broker, as noticed last */
-	bool store_failing;  /* the last transaction failed */
-	bool troubled;       /* the log's last word was a complaint */
+	bool store_failing;  /* the last transaction that wrote failed */
+	bool troubled;       /* the log has not said yet that all is well */
 	char complaint[256]; /* the last one */
 	unsigned tries;      /* to connect, since it last held */
 	int64_t ready_ms;    /* since when the broker is ready */
@@ -84,7 +88,8 @@ static void recover(struct gateway *gateway)
 	gateway->health.due_ms = 0;
 	sd_notify(0, "READY=1\nSTATUS=working");
 	if (gateway->troubled)
-		log_notice("working again");
+		log_notice("working, with the broker at %s port %" PRId64,
+			   gateway->config->broker_host, gateway->config->broker_port);
 	gateway->troubled = false;
 }
 
@@ -102,16 +107,21 @@ static void connect_later(struct gateway *gateway)
 	gateway->open = gateway->ready = false;
 }
 
-/* Nothing is acknowledged and the connection ends, so the broker sends again what could not be stored. */
-static void store_failed_us(struct gateway *gateway)
+/* Nothing is acknowledged and the connection ends, so the broker sends again what it had sent. */
+static void reading_failed(struct gateway *gateway)
 {
-	gateway->store_failing = true;
 	complain(gateway, "database", store_error(gateway->store));
 	broker_drop(gateway->broker);
 	connect_later(gateway);
 }
 
-static void store_worked(struct gateway *gateway)
+static void storing_failed(struct gateway *gateway)
+{
+	gateway->store_failing = true;
+	reading_failed(gateway);
+}
+
+static void storing_worked(struct gateway *gateway)
 {
 	publish_changed(gateway->publish);
 	store_tidy(gateway->store);
@@ -133,7 +143,7 @@ static void notice_broker(struct gateway *gateway)
 	gateway->ready = true;
 	gateway->ready_ms = now_ms();
 	publish_all(gateway->publish);
-	log_info("connected to %s", gateway->config->broker_host);
+	log_info("connected to the broker");
 	if (!gateway->store_failing)
 		recover(gateway);
 }
@@ -148,14 +158,17 @@ static void connect_if_due(struct gateway *gateway)
 
 /* Storing */
 
-/* Reads into the batch what is there. */
+/* Reads into the batch what is there. Where a connection begins it pauses, so that our health is told before there
+ * is a batch that may not be stored. */
 static void fill_batch(struct gateway *gateway)
 {
 	gint64 until = g_get_monotonic_time() + BATCH_US;
 	int64_t bytes = broker_delivered(gateway->broker) + BATCH_BYTES;
+	bool let_in = broker_is_let_in(gateway->broker);
 
 	gateway->more = true;
-	while (gateway->more && g_get_monotonic_time() < until &&
+	while (gateway->more && let_in == broker_is_let_in(gateway->broker) &&
+	       g_get_monotonic_time() < until &&
 	       ingest_items(gateway->ingest) < (size_t)gateway->config->batch_items &&
 	       broker_delivered(gateway->broker) < bytes)
 		gateway->more = broker_read(gateway->broker);
@@ -178,15 +191,19 @@ static void publish_answer(void *context, const char *topic, const void *payload
  * then finds it stored. */
 static void store_batch(struct gateway *gateway)
 {
+	const struct ingest_counters *counters = ingest_counters(gateway->ingest);
+
 	fill_batch(gateway);
 	if (ingest_items(gateway->ingest) == 0)
 		return;
 	if (ingest_commit(gateway->ingest) != RESULT_OK) {
-		store_failed_us(gateway);
+		storing_failed(gateway);
 		return;
 	}
+	log_debug("stored %" PRId64 " items in %" PRId64 " us", counters->batch_items_last,
+		  counters->commit_us_last);
 	ingest_answers(gateway->ingest, publish_answer, gateway);
-	store_worked(gateway);
+	storing_worked(gateway);
 }
 
 static enum result reset_work(struct store *store, void *context)
@@ -208,20 +225,25 @@ static void store_daily_resets(struct gateway *gateway)
 	if (!may_store(gateway) || next == INSTANT_NONE || next > instant_now())
 		return;
 	if (store_transaction(gateway->store, reset_work, NULL) == RESULT_OK)
-		store_worked(gateway);
+		storing_worked(gateway);
 	else
-		store_failed_us(gateway);
+		storing_failed(gateway);
 }
 
 /* Publishing */
 
+static struct health_sources sources_of(const struct gateway *gateway)
+{
+	return (struct health_sources){gateway->ingest, gateway->publish, gateway->broker,
+				       gateway->store};
+}
+
 static void publish_health(struct gateway *gateway)
 {
-	const struct health_sources sources = {gateway->ingest, gateway->publish, gateway->broker,
-					       gateway->store};
+	const struct health_sources sources = sources_of(gateway);
 	g_autoptr(GString) text = NULL;
 
-	if (!broker_is_ready(gateway->broker) || now_ms() < gateway->health.due_ms)
+	if (!broker_is_let_in(gateway->broker) || now_ms() < gateway->health.due_ms)
 		return;
 	text = g_string_new(NULL);
 	health_write(text, &gateway->health, &sources);
@@ -235,8 +257,18 @@ static void publish_health(struct gateway *gateway)
 static void publish_what_is_due(struct gateway *gateway)
 {
 	if (publish_due(gateway->publish, now_ms()) != RESULT_OK)
-		store_failed_us(gateway);
+		reading_failed(gateway);
 	publish_health(gateway);
+}
+
+static void write_metrics(struct gateway *gateway)
+{
+	const struct health_sources sources = sources_of(gateway);
+
+	if (gateway->metrics == NULL || now_ms() < gateway->metrics_due_ms)
+		return;
+	metrics_write(gateway->metrics, &gateway->health, &sources);
+	gateway->metrics_due_ms = now_ms() + METRICS_INTERVAL_MS;
 }
 
 /* Waiting */
@@ -261,6 +293,8 @@ static int wait_ms(const struct gateway *gateway)
 		wait = MIN(wait, gateway->connect_ms - now);
 	if (gateway->ready)
 		wait = MIN(wait, gateway->health.due_ms - now);
+	if (gateway->metrics != NULL)
+		wait = MIN(wait, gateway->metrics_due_ms - now);
 	if (gateway->watchdog_ms > 0)
 		wait = MIN(wait, gateway->watchdog_due_ms - now);
 	return (int)MAX(wait, 0);
@@ -271,13 +305,17 @@ static void reload(struct gateway *gateway)
 	struct config config = {0};
 	struct problem problem;
 
-	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" G_GINT64_FORMAT, g_get_monotonic_time());
-	if (config_read(gateway->config_path, &config, &problem) == RESULT_OK)
+	if (gateway->ready)
+		sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRId64, g_get_monotonic_time());
+	if (config_read(gateway->config_path, &config, &problem) == RESULT_OK) {
+		log_notice("configuration: the log level is read again");
 		log_start("headcount-gateway", config.log_level);
-	else
+	} else {
 		log_error("configuration: %s; nothing is changed", problem.detail);
+	}
 	config_clear(&config);
-	sd_notify(0, "READY=1");
+	if (gateway->ready)
+		sd_notify(0, "READY=1");
 }
 
 static void take_signal(struct gateway *gateway)
@@ -322,6 +360,7 @@ static void turn(struct gateway *gateway)
 	broker_tend(gateway->broker);
 	broker_write(gateway->broker);
 	notice_broker(gateway);
+	write_metrics(gateway);
 	report_to_systemd(gateway);
 }
 
@@ -366,6 +405,7 @@ enum result gateway_new(const struct config *config, const char *config_path, st
 	gateway->config = config;
 	gateway->config_path = config_path;
 	gateway->store = store;
+	gateway->troubled = true;
 	gateway->watchdog_ms = watchdog_ms();
 	gateway->health_topic = g_strdup_printf("gateway/%s/health", config->client_id);
 	health_begin(&gateway->health);
@@ -379,17 +419,21 @@ enum result gateway_new(const struct config *config, const char *config_path, st
 	else if (gateway->signals < 0)
 		result = problem_set(reterr_problem, RESULT_FAILED, "", "signals: %s",
 				     g_strerror(errno));
-	if (result != RESULT_OK)
+	if (result != RESULT_OK) {
 		gateway_free(gateway);
-	else
-		*ret_gateway = gateway;
-	return result;
+		return result;
+	}
+	if (config->metrics_port != 0)
+		gateway->metrics = metrics_start((uint16_t)config->metrics_port);
+	*ret_gateway = gateway;
+	return RESULT_OK;
 }
 
 void gateway_free(struct gateway *gateway)
 {
 	if (gateway == NULL)
 		return;
+	metrics_stop(gateway->metrics);
 	publish_free(gateway->publish);
 	broker_free(gateway->broker);
 	ingest_free(gateway->ingest);

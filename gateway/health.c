@@ -50,7 +50,8 @@ static void write_ingest(GString *out, const struct ingest_counters *counters)
 	json_add_integer(out, "batch_items_max", counters->batch_items_max);
 	json_add_integer(out, "commit_us_last", counters->commit_us_last);
 	json_add_integer(out, "commit_us_max", counters->commit_us_max);
-	json_add_instant(out, "last_commit", counters->last_commit);
+	json_add_instant(out, "last_commit",
+			 counters->batches > 0 ? counters->last_commit : INSTANT_NONE);
 }
 
 static void write_queue(GString *out, const struct health_sources *sources)

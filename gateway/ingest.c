@@ -11,6 +11,19 @@
 /* Answers go nowhere else: a sender must not make us publish what it may not publish itself. */
 #define ANSWERS_BELOW "replies/"
 
+/* clang-format off */
+const struct histogram_scale ingest_items_scale = {
+	.unit = 1,
+	.count = 10,
+	.bounds = {1, 2, 5, 10, 50, 100, 500, 1000, 5000, 10000},
+};
+const struct histogram_scale ingest_lag_scale = {
+	.unit = 1e-3,
+	.count = 12,
+	.bounds = {100, 500, 1000, 5000, 10000, 60000, 300000, 1800000, 3600000, 21600000, 86400000, 604800000},
+};
+/* clang-format on */
+
 /* Item bytes are slices of the batch's copy of the payload. */
 struct item {
 	const char *bytes;
@@ -213,6 +226,8 @@ static void settle_crossing(struct ingest *ingest, guint index)
 	case CROSSING_STORED:
 		delivery->tally.stored++;
 		ingest->pending.stored++;
+		histogram_add(&ingest->pending.lag_ms, &ingest_lag_scale,
+			      MAX(crossing->received - crossing->event.time, 0));
 		remember_newest(ingest, crossing);
 		break;
 	case CROSSING_DUPLICATE:
@@ -313,6 +328,9 @@ static void count_batch(struct ingest *ingest, int64_t commit_us)
 	counters->batch_items_last = items;
 	counters->batch_items_max = MAX(counters->batch_items_max, items);
 	counters->last_commit = instant_now();
+	histogram_add(&counters->commit_us, &histogram_latency_us, commit_us);
+	histogram_add(&counters->batch_items, &ingest_items_scale, items);
+	histogram_join(&counters->lag_ms, &batch->lag_ms);
 }
 
 static void forget_batch(struct ingest *ingest)

@@ -7,6 +7,7 @@
 
 #include "config.h"
 #include "event.h"
+#include "metric.h"
 #include "store.h"
 
 struct ingest;
@@ -27,7 +28,12 @@ struct ingest_counters {
 	int64_t rejected_dropped;
 	int64_t commit_us_last, commit_us_max, batch_items_last, batch_items_max;
 	instant last_commit;
+	struct histogram commit_us;   /* by histogram_latency_us */
+	struct histogram batch_items; /* by ingest_items_scale */
+	struct histogram
+		lag_ms; /* of stored events, from their time to receipt; by ingest_lag_scale */
 };
+extern const struct histogram_scale ingest_items_scale, ingest_lag_scale;
 
 struct ingest *ingest_new(struct store *store, const struct config *config);
 void ingest_free(struct ingest *ingest);
@@ -42,7 +48,7 @@ MUST_USE enum result ingest_commit(struct ingest *ingest);
 
 /* Answers and confirmations of the batch committed last, for the caller to publish. */
 typedef void ingest_publish(void *context, const char *topic, const void *payload, size_t size,
-                            const void *correlation, size_t correlation_size);
+			    const void *correlation, size_t correlation_size);
 void ingest_answers(struct ingest *ingest, ingest_publish *publish, void *context);
 
 const struct ingest_counters *ingest_counters(const struct ingest *ingest);

@@ -14,6 +14,7 @@ import random
 import tempfile
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -26,7 +27,6 @@ DAY = 24 * HOUR
 LAST_INSTANT = 253402300799999
 
 ZONES = ["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "America/Santiago"]
-CHANGES_OF_CLOCKS = ["03-08", "03-29", "04-05", "09-06", "10-04", "10-25", "11-01"]  # of 2026, or near
 
 DPUS = [f"U{n}" for n in range(1, 10)]
 
@@ -119,6 +119,21 @@ def payload(dice, events):
     return json.dumps(items)
 
 
+def change_of_clocks(dice, zone):
+    """An instant between 2018 and 2030 at which the zone's clocks change, and the minute of the day at which they do
+    (any instant, in a zone where they never do)."""
+    begin = oracle.milliseconds(datetime(dice.randrange(2018, 2031), 1, 1, tzinfo=timezone.utc))
+
+    def wall_clock(instant):
+        return oracle.utc(instant).astimezone(ZoneInfo(zone))
+
+    hours = range(begin, begin + 365 * DAY, HOUR)
+    changes = [h for h in hours if wall_clock(h).utcoffset() != wall_clock(h + HOUR).utcoffset()]
+    before = dice.choice(changes or hours)
+    local = wall_clock(before)
+    return before + HOUR, (local.hour * 60 + local.minute + 60) % 1440
+
+
 class Story:
     """Makes up steps and keeps the oracle's world in step with them."""
 
@@ -131,11 +146,11 @@ class Story:
         self.sent = []
         self.installed = 0  # installations ever made: their numbers
         self.names = 0
-        year = self.dice.randrange(2018, 2031)
-        day = datetime.fromisoformat(f"{year}-{self.dice.choice(CHANGES_OF_CLOCKS)}T00:00:00Z")
-        self.begin = oracle.milliseconds(day) - self.dice.randrange(4 * DAY)
-        self.now = self.begin
+        self.zone = self.dice.choice(ZONES)
+        change, self.change_minute = change_of_clocks(self.dice, self.zone)
         self.pace = self.dice.choice((10 * MINUTE, 2 * HOUR, 2 * HOUR, 12 * HOUR, 5 * DAY, 30 * DAY))
+        self.begin = change - self.dice.randrange(20 * self.pace)
+        self.now = self.begin
         self.moments = [self.begin + self.dice.randrange(-DAY, DAY) for _ in range(6)]
 
     # Chance
@@ -179,6 +194,8 @@ class Story:
     def crossing(self):
         dice = self.dice
         dpu, time = self.place()
+        if self.sent and dice.random() < 0.3:  # the same millisecond again, often the newest
+            time = dice.choice((max(event.time for event in self.sent), dice.choice(self.sent).time))
         count = dice.choice((1, 1, 1, 1, -1, -1, -1, 2, -3, 100, -100, dice.randrange(1, 101)))
         seq = dice.choice((0, 0, 0, 0, 1, 2, 2**53 - 1))
         if dice.random() < 0.01:
@@ -230,11 +247,16 @@ class Story:
         return len(self.world.within(space))
 
     def schedule(self):
-        """Times of day around which clocks change, mostly."""
+        """Mostly a time of day that clocks skip or show twice, or one beside."""
         dice = self.dice
         if dice.random() < 0.3:
             return None
-        return dice.choice((0, 30, 60, 90, 105, 120, 135, 150, 180, 240, 1380, 1410, dice.randrange(1440)))
+        if dice.random() < 0.3:
+            return dice.randrange(1440)
+        return (self.change_minute + dice.choice((-60, -45, -30, -15, 0, 15, 30, 45, 60))) % 1440
+
+    def zone_name(self):
+        return self.dice.choice([self.zone, self.zone, *ZONES])
 
     @staticmethod
     def clock(minute):
@@ -244,7 +266,7 @@ class Story:
         spaces = self.world.spaces
         parents = [space for space in spaces if self.depth(space) < 4]
         parent = self.dice.choice([None, *parents])
-        zone = self.dice.choice(ZONES)
+        zone = self.zone_name()
         minute = self.schedule()
         name = self.new_name("S")
         self.command("create", "space", True, id=name, parent=parent, timezone=zone,
@@ -266,7 +288,7 @@ class Story:
             space.daily_reset = self.schedule()
             values["daily_reset"] = self.clock(space.daily_reset)
         if not values or self.dice.random() < 0.3:
-            space.timezone = values["timezone"] = self.dice.choice(ZONES)
+            space.timezone = values["timezone"] = self.zone_name()
         space.resets_done = self.now
         self.command("update", "space", True, name, **values)
 
@@ -398,6 +420,8 @@ class Story:
         world = self.world
         space = self.one_of(world.spaces)
         at = self.moment(until=self.now + CLOCK_SKEW)
+        if world.resets and self.dice.random() < 0.3:
+            space, at, _ = self.one_of(world.resets)
         if self.dice.random() < 0.05:
             at = self.now + CLOCK_SKEW + 1
         count = self.dice.choice((0, 0, 1, 7, 250))

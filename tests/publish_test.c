@@ -84,16 +84,18 @@ static void remove_space(struct fixture *fixture, const char *id)
 	command(fixture, "{\"action\":\"delete\",\"object\":\"space\",\"id\":\"%s\"}", id);
 }
 
-/* Each time is its own, so that each reset is. */
+/* Each reset has a time of its own, so that it is the last one. */
 static void set_count(struct fixture *fixture, const char *id, int count)
 {
-	static int64_t seconds = 1000000000;
+	static instant at = INT64_C(1000000000000);
+	char time[INSTANT_TEXT_SIZE];
 
-	seconds++;
+	at += INSTANT_SECOND;
+	instant_format(at, time);
 	command(fixture,
 		"{\"action\":\"create\",\"object\":\"reset\",\"values\":"
-		"{\"space\":\"%s\",\"count\":%d,\"at\":%" G_GINT64_FORMAT "}}",
-		id, count, seconds * 1000);
+		"{\"space\":\"%s\",\"count\":%d,\"at\":\"%s\"}}",
+		id, count, time);
 }
 
 static void set_up(struct fixture *fixture, gconstpointer data)
@@ -160,14 +162,15 @@ static char *said_at(struct fixture *fixture, int64_t now_ms)
 		g_assert_cmpstr(said, ==, ids);                                                    \
 	} while (0)
 
-static void assert_count(const struct fixture *fixture, const char *id, const char *count)
+static void assert_count(const struct fixture *fixture, const char *id, int count)
 {
 	g_autofree char *topic = g_strdup_printf("space/%s/count", id);
 	g_autofree char *state_topic = g_strdup_printf("space/%s/state", id);
-	g_autofree char *member = g_strdup_printf("\"count\":%s,", count);
+	g_autofree char *text = g_strdup_printf("%d", count);
+	g_autofree char *member = g_strdup_printf("\"count\":%d,", count);
 	const char *state = g_hash_table_lookup(fixture->broker.retained, state_topic);
 
-	g_assert_cmpstr(g_hash_table_lookup(fixture->broker.retained, topic), ==, count);
+	g_assert_cmpstr(g_hash_table_lookup(fixture->broker.retained, topic), ==, text);
 	g_assert_nonnull(state);
 	g_assert_nonnull(strstr(state, member));
 }
@@ -176,7 +179,7 @@ static void all_is_said_to_begin_with(struct fixture *fixture, gconstpointer dat
 {
 	(void)data;
 	assert_said(fixture, 1000, "ABC");
-	assert_count(fixture, "B", "0");
+	assert_count(fixture, "B", 0);
 	assert_said(fixture, 5000, "");
 	g_assert_cmpint(publish_spaces(fixture->publish), ==, 3);
 	g_assert_cmpint(publish_next_ms(fixture->publish), ==, PUBLISH_IDLE);
@@ -188,7 +191,7 @@ static void a_change_is_said_at_once(struct fixture *fixture, gconstpointer data
 	assert_said(fixture, 1000, "ABC");
 	set_count(fixture, "B", 7);
 	assert_said(fixture, 2000, "B");
-	assert_count(fixture, "B", "7");
+	assert_count(fixture, "B", 7);
 }
 
 static void changes_within_an_interval_are_said_once_at_its_end(struct fixture *fixture,
@@ -206,7 +209,7 @@ static void changes_within_an_interval_are_said_once_at_its_end(struct fixture *
 	g_assert_cmpint(publish_next_ms(fixture->publish), ==, 2000 + INTERVAL_MS);
 	assert_said(fixture, 2199, "");
 	assert_said(fixture, 2200, "B");
-	assert_count(fixture, "B", "9");
+	assert_count(fixture, "B", 9);
 	assert_said(fixture, 2400, "");
 	g_assert_cmpint(publish_next_ms(fixture->publish), ==, PUBLISH_IDLE);
 }
@@ -221,7 +224,7 @@ static void an_interval_begins_anew_at_its_end(struct fixture *fixture, gconstpo
 	set_count(fixture, "A", 2);
 	assert_said(fixture, 1400, "");
 	assert_said(fixture, 1450, "A");
-	assert_count(fixture, "A", "2");
+	assert_count(fixture, "A", 2);
 }
 
 static void no_more_is_said_than_there_is_room_for(struct fixture *fixture, gconstpointer data)
@@ -248,7 +251,7 @@ static void a_change_goes_before_what_is_said_again(struct fixture *fixture, gco
 	assert_said(fixture, 1001, "C");
 	fixture->broker.room = 1000;
 	assert_said(fixture, 1002, "B");
-	assert_count(fixture, "C", "5");
+	assert_count(fixture, "C", 5);
 }
 
 static void the_end_of_an_interval_waits_for_room(struct fixture *fixture, gconstpointer data)
@@ -261,7 +264,7 @@ static void the_end_of_an_interval_waits_for_room(struct fixture *fixture, gcons
 	assert_said(fixture, 1300, "");
 	fixture->broker.room = 2;
 	assert_said(fixture, 1301, "A");
-	assert_count(fixture, "A", "1");
+	assert_count(fixture, "A", 1);
 }
 
 static void a_new_connection_hears_all(struct fixture *fixture, gconstpointer data)
@@ -287,7 +290,7 @@ static void a_removed_space_is_cleared(struct fixture *fixture, gconstpointer da
 	g_assert_false(g_hash_table_contains(fixture->broker.retained, "space/B/state"));
 	make_space(fixture, "B");
 	assert_said(fixture, 3000, "B");
-	assert_count(fixture, "B", "0");
+	assert_count(fixture, "B", 0);
 }
 
 static void a_space_removed_within_its_interval_is_cleared_at_its_end(struct fixture *fixture,
@@ -309,24 +312,22 @@ static void hurry_waits_for_no_interval(struct fixture *fixture, gconstpointer d
 	set_count(fixture, "B", 4);
 	assert_said(fixture, 1100, "");
 	g_assert_cmpint(publish_hurry(fixture->publish), ==, RESULT_OK);
-	assert_count(fixture, "A", "3");
-	assert_count(fixture, "B", "4");
+	assert_count(fixture, "A", 3);
+	assert_count(fixture, "B", 4);
 }
 
 /* Whatever happens in which order: in the end every retained count is the last one. */
 static void at_rest_every_retained_count_is_right(struct fixture *fixture, gconstpointer data)
 {
 	static const char *const ids[] = {"A", "B", "C"};
-	g_autofree char *counts[3] = {g_strdup("0"), g_strdup("0"), g_strdup("0")};
+	int counts[3] = {0};
 	int64_t now_ms = 1000;
 
 	(void)data;
 	for (int i = 0; i < 300; i++) {
 		int which = g_test_rand_int_range(0, 3);
-		int count = g_test_rand_int_range(0, 100);
-		set_count(fixture, ids[which], count);
-		g_free(counts[which]);
-		counts[which] = g_strdup_printf("%d", count);
+		counts[which] = g_test_rand_int_range(0, 100);
+		set_count(fixture, ids[which], counts[which]);
 		if (g_test_rand_int_range(0, 20) == 0)
 			publish_all(fixture->publish);
 		fixture->broker.room = (size_t)g_test_rand_int_range(0, 8);

@@ -252,6 +252,9 @@ static const struct { const char *statement, *step, *why; } scans[] = {
 	{"DOORWAY_EFFECTS_REMOVE_WRONG", "SCAN adjacent", "the spaces above one"},
 	{"DOORWAY_EFFECTS_ADD_MISSING", "SCAN own", "the spaces above one"},
 	{"DOORWAY_EFFECTS_ADD_MISSING", "SCAN adjacent", "the spaces above one"},
+	{"SPACE_EFFECTS_DIFFER",       "SCAN inside", "the spaces below one"},
+	{"SPACE_EFFECTS_DIFFER",       "SCAN derived", "the doorways of one space"},
+	{"SPACE_EFFECTS_DIFFER",       "SCAN kept", "the doorways of one space"},
 	{"SPACE_CHANGED_SINCE",        "SCAN space_removed", "no more rows than spaces ever removed"},
 };
 /* clang-format on */

@@ -1,0 +1,319 @@
+"""The gateway among the rest of the system: what it says when, and what it does when others are not there."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import uuid
+
+import pytest
+
+from harness import (
+    Broker,
+    Gateway,
+    Publisher,
+    Subscriber,
+    bin_dir,
+    retained_topics,
+    wait_until,
+)
+
+TIME = "2026-11-23T08:15:30.125Z"
+
+
+class Commands:
+    """Sends registry commands without waiting for their answers; they are carried out in order."""
+
+    def __init__(self, broker):
+        self.publisher = Publisher(broker)
+
+    def __call__(self, action, kind, identity=None, **values):
+        command = {"action": action, "object": kind, "values": values}
+        if identity:
+            command["id"] = identity
+        self.publisher.publish("registry/commands", command)
+
+    def __enter__(self):
+        self.publisher.open()
+        return self
+
+    def __exit__(self, *_):
+        self.publisher.close()
+
+
+def make_doorway(broker, space="A", dpu="423"):
+    with Commands(broker) as command:
+        command("create", "space", id=space, timezone="Europe/Berlin")
+        command("create", "doorway", id=f"door-{dpu}", space=space)
+        command("create", "dpu", id=dpu)
+        command("create", "installation", dpu=dpu, doorway=f"door-{dpu}", orientation=1,
+                started_at="2018-01-01T00:00:00Z")
+
+
+def crossing(broker, dpu="423", **members):
+    with Publisher(broker) as device:
+        device.publish(f"dpu/{dpu}/events", {"dpu_event_time": TIME, "count": 1, **members})
+
+
+def wait_for_count(broker, space, count):
+    topic = f"space/{space}/count"
+    wait_until(lambda: retained_topics(broker, topic) == {topic: str(count)}, message=f"{topic} {count}")
+
+
+def status(gateway):
+    return retained_topics(gateway.broker, gateway.status_topic).get(gateway.status_topic)
+
+
+def run_gateway(*arguments, **environment):
+    return subprocess.run(
+        [bin_dir() / "headcount-gateway", *map(str, arguments)],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+
+
+# What it says of itself
+
+
+def test_status_is_offline_after_a_stop_and_after_a_kill(broker, gateway):
+    assert status(gateway) == "online"
+    gateway.stop()
+    assert status(gateway) == "offline"
+    gateway.start()
+    gateway.kill()
+    wait_until(lambda: status(gateway) == "offline", message="the last will")
+
+
+def test_health_counts_what_was_committed(broker, gateway):
+    make_doorway(broker)
+    crossing(broker)
+    crossing(broker)
+    crossing(broker, dpu="stranger")
+    with Publisher(broker) as device:
+        device.publish("dpu/423/events", "no JSON")
+    wait_for_count(broker, "A", 1)
+    broker.restart()  # a new connection says how it is at once
+    topic = f"gateway/{gateway.client_id}/health"
+
+    def health():
+        text = retained_topics(broker, topic).get(topic)
+        return text and json.loads(text)
+
+    said = wait_until(lambda: (health() or {}).get("messages") == 8 and health(), message="8 messages")
+    assert said["events_stored"] == 1
+    assert said["duplicates"] == 1
+    assert {reason: n for reason, n in said["rejected"].items() if n} == {
+        "unknown_dpu": 1,
+        "malformed": 1,
+    }
+    assert said["commands"] == 4
+    assert 1 <= said["batches"] <= 8
+    assert said["last_error"]["detail"].startswith("broker: ")
+
+
+def test_systemd_is_told(broker, tmp_path):
+    path = str(tmp_path / "notify")
+    with contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as systemd:
+        systemd.bind(path)
+        systemd.settimeout(30)
+        os.environ.update(NOTIFY_SOCKET=path, WATCHDOG_USEC="400000")
+        try:
+            with Gateway(broker, tmp_path) as gateway:
+                told = [systemd.recv(1000).decode() for _ in range(5)]
+                gateway.signal(signal.SIGHUP)
+                while not told[-1].startswith("RELOADING=1\nMONOTONIC_USEC="):
+                    told.append(systemd.recv(1000).decode())
+        finally:
+            del os.environ["NOTIFY_SOCKET"], os.environ["WATCHDOG_USEC"]
+        while not told[-1].startswith("STOPPING=1"):
+            told.append(systemd.recv(1000).decode())
+    ready = next(n for n, text in enumerate(told) if text.startswith("READY=1"))
+    assert any(text.startswith("STATUS=connecting") for text in told[:ready])
+    assert "WATCHDOG=1" in told
+    assert told[-1] == "STOPPING=1\nSTATUS=stopping"
+
+
+# Publishing
+
+
+def test_a_broker_that_forgot_everything_is_told_again(tmp_path):
+    with Broker(tmp_path, replace={"persistence": "false"}) as broker, Gateway(broker, tmp_path):
+        make_doorway(broker)
+        crossing(broker)
+        wait_for_count(broker, "A", 1)
+        broker.restart()
+        wait_for_count(broker, "A", 1)
+        crossing(broker, seq=2)
+        wait_for_count(broker, "A", 2)
+
+
+def test_many_changes_of_a_space_are_published_once_an_interval(broker, tmp_path):
+    settings = {"gateway": {"publish_interval_ms": 600_000}}
+    with Gateway(broker, tmp_path, settings) as gateway:
+        make_doorway(broker)
+        wait_for_count(broker, "A", 0)
+        with Subscriber(broker, "space/A/count") as display:
+            for seq in range(20):
+                crossing(broker, seq=seq)
+            wait_until(
+                lambda: gateway.value("SELECT count(*) FROM installation_count") == 20,
+                message="20 events are stored",
+            )
+            display.settle()
+            assert display.live() == []
+            gateway.stop()  # says what is left to say
+            wait_until(lambda: display.live() == ["20"], message="the last count")
+
+
+def test_a_removed_space_is_cleared_from_the_broker(broker, gateway):
+    with Commands(broker) as command:
+        command("create", "space", id="A", timezone="UTC")
+        wait_for_count(broker, "A", 0)
+        command("delete", "space", "A")
+        wait_until(lambda: retained_topics(broker, "space/#") == {}, message="nothing is retained")
+
+
+def test_stored_is_confirmed_when_asked_for(broker, tmp_path):
+    settings = {"gateway": {"confirm_stored": True}}
+    with Gateway(broker, tmp_path, settings), Subscriber(broker, "dpu/423/stored") as device:
+        make_doorway(broker)
+        crossing(broker, seq=4711)
+        wait_until(device.live, message="a confirmation")
+        assert json.loads(device.live()[0]) == {"dpu_event_time": TIME, "seq": 4711}
+        assert retained_topics(broker, "dpu/423/stored") == {}
+
+
+# Others that are not there
+
+
+def test_waits_for_a_broker_that_is_down(tmp_path):
+    broker = Broker(tmp_path)
+    gateway = Gateway(broker, tmp_path)
+    try:
+        gateway.spawn()
+        gateway.wait_for(lambda: "Connection refused" in gateway.log(), 30, "it says what is missing")
+        broker.start()
+        gateway.wait_ready()
+        make_doorway(broker)
+        crossing(broker)
+        wait_for_count(broker, "A", 1)
+        assert gateway.log().count("Connection refused") == 1  # once, however often it tried
+    finally:
+        gateway.stop()
+        broker.stop()
+
+
+def test_ends_while_the_broker_is_down(tmp_path):
+    gateway = Gateway(Broker(tmp_path), tmp_path)
+    gateway.spawn()
+    gateway.wait_for(lambda: "Connection refused" in gateway.log(), 30, "it says what is missing")
+    gateway.stop()
+
+
+def test_what_came_while_it_was_away_is_stored_when_it_is_back(broker, gateway):
+    make_doorway(broker)
+    wait_for_count(broker, "A", 0)
+    gateway.stop()
+    for seq in range(5):
+        crossing(broker, seq=seq)
+    gateway.start()
+    wait_for_count(broker, "A", 5)
+
+
+def test_a_session_that_another_takes_is_taken_back(broker, gateway):
+    make_doorway(broker)
+    wait_for_count(broker, "A", 0)
+    with Subscriber(broker, gateway.status_topic) as watcher:
+        with Subscriber(broker, "nothing", client_id=gateway.client_id):
+            pass
+        wait_until(lambda: watcher.live()[-1:] == ["online"], message="the gateway is back")
+    crossing(broker)
+    wait_for_count(broker, "A", 1)
+
+
+# Beginning and ending
+
+
+def test_a_newer_database_is_left_alone(broker, gateway):
+    gateway.stop()
+    with contextlib.closing(sqlite3.connect(gateway.database)) as database:
+        database.execute("PRAGMA user_version = 999")
+    ended = run_gateway("--config", gateway.config)
+    assert ended.returncode == os.EX_DATAERR
+    assert "newer program" in ended.stderr
+    with contextlib.closing(sqlite3.connect(gateway.database)) as database:
+        assert database.execute("PRAGMA user_version").fetchone() == (999,)
+
+
+@pytest.fixture
+def configuration(tmp_path):
+    def write(text):
+        path = tmp_path / f"{uuid.uuid4()}.conf"
+        path.write_text(f"[store]\ndatabase={tmp_path}/headcount.db\n{text}")
+        return path
+
+    return write
+
+
+def test_check_config_says_ok(configuration, tmp_path):
+    ended = run_gateway("--config", configuration(""), "--check-config")
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "configuration: ok\n", "")
+    ended = run_gateway("--check-config", HEADCOUNT_CONFIG=str(configuration("")))
+    assert ended.returncode == 0
+    assert not (tmp_path / "headcount.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[broker]\nprot=1\n", "did you mean port"),
+        ("[broker]\npassword_file=/nowhere\n", "/nowhere"),
+        ("[broker]\nca_file=/nowhere\n", "/nowhere"),
+        ("[gateway]\nbatch_items=0\n", "from 1 to"),
+    ],
+)
+def test_check_config_says_what_is_wrong(configuration, text, says):
+    path = configuration(text)
+    for arguments in (("--check-config",), ()):
+        ended = run_gateway("--config", path, *arguments)
+        assert ended.returncode == os.EX_CONFIG
+        assert ended.stdout == ""
+        assert says in ended.stderr
+        assert ended.stderr.count("\n") == 1
+
+
+def test_the_printed_configuration_is_complete_and_right(tmp_path):
+    printed = run_gateway("--print-config")
+    assert printed.returncode == 0
+    path = tmp_path / "printed.conf"
+    path.write_text(printed.stdout.replace("/var/lib/headcount", str(tmp_path)))
+    assert run_gateway("--config", path, "--check-config").returncode == 0
+
+
+def test_options_are_explained_and_checked():
+    assert "--check-config" in run_gateway("--help").stdout
+    assert run_gateway("--version").stdout.startswith("headcount-gateway ")
+    for wrong in ("--nonsense", "argument"):
+        ended = run_gateway(wrong)
+        assert ended.returncode == os.EX_USAGE
+        assert "--help" in ended.stderr
+
+
+def test_sighup_changes_the_log_level(broker, gateway):
+    make_doorway(broker)
+    gateway.wait_for(lambda: "stored" in gateway.log(), 30, "a line at level debug")
+    gateway.configure({"log": {"level": "error"}})
+    gateway.signal(signal.SIGHUP)
+    gateway.wait_for(lambda: "log level" in gateway.log(), 30, "it says so")
+    lines = gateway.log().count("\n")
+    crossing(broker)
+    wait_for_count(broker, "A", 1)
+    assert gateway.log().count("\n") == lines
+    gateway.config.write_text("[log]\nlevel=loud\n")
+    gateway.signal(signal.SIGHUP)
+    gateway.wait_for(lambda: "nothing is changed" in gateway.log(), 30, "it says what is wrong")

@@ -1,0 +1,2 @@
+-- META_REVISION
+SELECT revision FROM meta;
