@@ -29,6 +29,12 @@ struct config {
 	/* [api] */
 	char *api_address;
 	int64_t api_port;
+	bool anonymous_read;
+	char *token_file;
+	int64_t threads;
+	int64_t connections;
+	int64_t connections_per_address;
+	int64_t timeout_s;
 	/* [log] */
 	enum log_level log_level;
 };

@@ -179,7 +179,7 @@ static const struct json *json_of(const struct json_object *object)
 
 static struct json_object *object_of(const struct json *json)
 {
-	return (const void *)json != &null_value ? (struct json_object *)(uintptr_t)json : NULL;
+	return (const void *)json != &null_value ? (struct json_object *)json : NULL;
 }
 
 static void free_tokener(void *tokener)
@@ -250,7 +250,7 @@ struct json *json_read(const char *text, size_t size, const char **reterr_why)
 		json_object_put(object);
 		return NULL;
 	}
-	return (struct json *)(uintptr_t)json_of(object);
+	return (struct json *)json_of(object);
 }
 
 void json_free(struct json *json)
@@ -291,8 +291,12 @@ bool json_boolean(const struct json *json)
 
 const char *json_text(const struct json *json, size_t *ret_size)
 {
-	*ret_size = (size_t)json_object_get_string_len(object_of(json));
-	return json_object_get_string(object_of(json));
+	struct json_object *object = object_of(json);
+	const char *text = json_object_get_string(object);
+	bool is_text = json_object_is_type(object, json_type_string);
+
+	*ret_size = is_text ? (size_t)json_object_get_string_len(object) : strlen(text);
+	return text;
 }
 
 size_t json_length(const struct json *array)

@@ -425,3 +425,92 @@ LIMIT ?2;
 
 -- SPACE_REMOVED_FIND
 SELECT revision FROM space_removed WHERE space_id = ?1;
+
+-- SPACE_SURROUNDINGS
+SELECT parent.space_id, space.daily_reset
+FROM space
+LEFT JOIN space AS parent ON parent.id = space.parent
+WHERE space.id = ?1;
+
+-- SPACE_CHILDREN
+SELECT space_id FROM space WHERE parent = ?1 ORDER BY space_id;
+
+-- DPU_STATE
+SELECT dpu.dpu_id, dpu.name, dpu.online, dpu.online_since, doorway.doorway_id
+FROM dpu
+LEFT JOIN installation ON installation.dpu = dpu.id AND installation.started_at <= ?2
+	AND (installation.ended_at IS NULL OR installation.ended_at > ?2)
+LEFT JOIN doorway ON doorway.id = installation.doorway
+WHERE dpu.dpu_id = ?1;
+
+-- LISTING_SPACES_OF_PARENT
+SELECT space_id
+FROM space
+WHERE parent = (SELECT id FROM space WHERE space_id = ?3) AND space_id > ?1
+ORDER BY space_id
+LIMIT ?2;
+
+-- LISTING_DOORWAYS_OF_SPACE
+SELECT doorway_id
+FROM doorway
+WHERE space = (SELECT id FROM space WHERE space_id = ?3) AND doorway_id > ?1
+UNION
+SELECT doorway_id
+FROM doorway
+WHERE adjacent_space = (SELECT id FROM space WHERE space_id = ?3) AND doorway_id > ?1
+ORDER BY doorway_id
+LIMIT ?2;
+
+-- LISTING_INSTALLATIONS_OF_DPU
+SELECT id
+FROM installation
+WHERE dpu = (SELECT id FROM dpu WHERE dpu_id = ?3) AND id > ?1
+	AND (?4 = '' OR doorway = (SELECT id FROM doorway WHERE doorway_id = ?4))
+ORDER BY id
+LIMIT ?2;
+
+-- LISTING_INSTALLATIONS_OF_DOORWAY
+SELECT id
+FROM installation
+WHERE doorway = (SELECT id FROM doorway WHERE doorway_id = ?4) AND id > ?1 AND ?3 = ''
+ORDER BY id
+LIMIT ?2;
+
+-- DOORWAY_SPACES
+SELECT space.space_id
+FROM doorway
+CROSS JOIN doorway_effect AS effect ON effect.doorway = doorway.id
+CROSS JOIN space ON space.id = effect.space
+WHERE doorway.doorway_id = ?1;
+
+-- INSTALLATION_SPACES
+SELECT space.space_id
+FROM installation
+CROSS JOIN doorway_effect AS effect ON effect.doorway = installation.doorway
+CROSS JOIN space ON space.id = effect.space
+WHERE installation.id = ?1;
+
+-- CROSSING_INSTALLATIONS
+-- Those whose events change a space, as far as they were there within a time.
+SELECT installation.id, installation.orientation * effect.sign, dpu.dpu_id, doorway.doorway_id
+FROM doorway_effect AS effect
+CROSS JOIN installation ON installation.doorway = effect.doorway
+CROSS JOIN dpu ON dpu.id = installation.dpu
+CROSS JOIN doorway ON doorway.id = installation.doorway
+WHERE effect.space = ?1 AND installation.started_at <= ?3
+	AND (installation.ended_at IS NULL OR installation.ended_at > ?2);
+
+-- CROSSING_PAGE
+SELECT dpu_event_time, event_received_time, seq, count
+FROM installation_count
+WHERE installation = ?1 AND (dpu_event_time, seq, count) >= (?2, ?3, ?4) AND dpu_event_time <= ?5
+ORDER BY dpu_event_time, seq, count
+LIMIT ?6;
+
+-- DPU_SPACES
+SELECT DISTINCT space.space_id
+FROM dpu
+CROSS JOIN installation ON installation.dpu = dpu.id
+CROSS JOIN doorway_effect AS effect ON effect.doorway = installation.doorway
+CROSS JOIN space ON space.id = effect.space
+WHERE dpu.dpu_id = ?1;

@@ -74,5 +74,8 @@ enum result rejected_event_remove(struct command *command)
 	if (result != RESULT_OK)
 		return result;
 	tally.removed = rejected_remove(command->store, &filter);
+	if (filter.id != 0 && tally.removed == 0)
+		return problem_set(command->problem, RESULT_NOT_FOUND, "id",
+				   "there is no rejected event '%s'", command->id);
 	return write_tally(command, &tally);
 }

@@ -71,6 +71,15 @@ static void bind_row(struct query *query, const struct row *row, int64_t parent)
 	query_bind_optional(query, 6, row->daily_reset);
 }
 
+/* A space names its children, so it has changed with them. */
+static void touch_parent(struct command *command, const char *parent)
+{
+	int64_t key = registry_key(command->store, SQL_SPACE_KEY, parent);
+
+	if (key != 0)
+		occupancy_touch(command->store, key);
+}
+
 enum result space_create(struct command *command)
 {
 	struct row row = {.timezone = "UTC", .capacity = INT64_MIN, .daily_reset = INT64_MIN};
@@ -90,6 +99,7 @@ enum result space_create(struct command *command)
 		return problem_set(command->problem, RESULT_CONFLICT, "id",
 				   "there is a space '%s' already", row.id);
 	occupancy_touch(command->store, store_last_id(command->store));
+	touch_parent(command, row.parent);
 	query = store_query(command->store, SQL_SPACE_REMOVED_FORGET);
 	query_bind_text(query, 1, row.id);
 	query_run(query);
@@ -159,8 +169,11 @@ enum result space_update(struct command *command)
 		return problem_set(command->problem, RESULT_CONFLICT, "parent",
 				   "a space cannot lie inside itself");
 	update_row(command, &before, &row, parent);
-	if (strcmp(before.parent, row.parent) != 0 && !store_failed(command->store))
+	if (strcmp(before.parent, row.parent) != 0 && !store_failed(command->store)) {
 		derive_ways_up(command->store, row.key);
+		touch_parent(command, before.parent);
+		touch_parent(command, row.parent);
+	}
 	occupancy_touch(command->store, row.key);
 	return command_answer(command, &registry_space, row.id);
 }
@@ -188,6 +201,7 @@ enum result space_remove(struct command *command)
 		query_bind_integer(query, 1, row.key);
 		query_run(query);
 	}
+	touch_parent(command, row.parent);
 	query = store_query(command->store, SQL_SPACE_REMOVED_REMEMBER);
 	query_bind_text(query, 1, row.id);
 	query_bind_integer(query, 2, occupancy_take_revisions(command->store, 1));

@@ -80,6 +80,14 @@ enum result space_find_removed_too(struct store *store, const char *id, instant 
 	return RESULT_OK;
 }
 
+void space_look_back(struct store *store, struct space_state *state, instant when)
+{
+	state->point = history_at(store, state->key, when);
+	state->as_of = when;
+	if (state->point.last_change_time == INSTANT_NONE)
+		state->health = HEALTH_UNKNOWN;
+}
+
 int64_t space_last_revision(struct store *store)
 {
 	struct query *query = store_query(store, SQL_META_REVISION);
@@ -110,17 +118,22 @@ static void add_optional(GString *out, const char *name, int64_t value)
 		json_add_integer(out, name, value);
 }
 
-void space_write(GString *out, const struct space_state *state)
+const char *space_health_name(enum space_health health)
 {
-	static const char *const healths[] = {
+	static const char *const names[] = {
 		[HEALTH_UNKNOWN] = "unknown",
 		[HEALTH_HEALTHY] = "healthy",
 		[HEALTH_DEGRADED] = "degraded",
 		[HEALTH_OFFLINE] = "offline",
 	};
+
+	return names[health];
+}
+
+static void add_state(GString *out, const struct space_state *state)
+{
 	const struct occupancy *occupancy = &state->point.occupancy;
 
-	json_begin_object(out, NULL);
 	json_add_text(out, "id", state->id);
 	json_add_text(out, "name", state->name);
 	json_add_text(out, "timezone", state->timezone);
@@ -135,6 +148,65 @@ void space_write(GString *out, const struct space_state *state)
 	json_add_instant(out, "last_event_time", state->point.last_event_time);
 	json_add_instant(out, "as_of", state->as_of);
 	json_add_integer(out, "revision", state->point.revision);
-	json_add_text(out, "health", healths[state->health]);
+	json_add_text(out, "health", space_health_name(state->health));
+}
+
+void space_write(GString *out, const struct space_state *state)
+{
+	json_begin_object(out, NULL);
+	add_state(out, state);
+	json_end_object(out);
+}
+
+static bool is_visible(const char *id, const char *const *visible)
+{
+	return visible == NULL || g_strv_contains(visible, id);
+}
+
+static void add_parent_and_reset(GString *out, struct store *store, int64_t space,
+				 const char *const *visible)
+{
+	struct query *query = store_query(store, SQL_SPACE_SURROUNDINGS);
+	char clock[sizeof "04:00"] = "";
+
+	query_bind_integer(query, 1, space);
+	if (query_next(query)) {
+		const char *parent = query_text(query, 0);
+		unsigned minute = (unsigned)query_integer(query, 1);
+
+		if (query_optional(query, 1) != INT64_MIN)
+			g_snprintf(clock, sizeof clock, "%02u:%02u", minute / 60, minute % 60);
+		json_add_text(out, "parent",
+			      *parent != '\0' && is_visible(parent, visible) ? parent : NULL);
+	}
+	query_end(query);
+	json_add_text(out, "daily_reset", *clock != '\0' ? clock : NULL);
+}
+
+static void add_children(GString *out, struct store *store, int64_t space,
+			 const char *const *visible)
+{
+	struct query *query = store_query(store, SQL_SPACE_CHILDREN);
+	int children = 0;
+
+	query_bind_integer(query, 1, space);
+	json_begin_array(out, "children");
+	while (children < SPACE_CHILDREN && query_next(query)) {
+		if (!is_visible(query_text(query, 0), visible))
+			continue;
+		json_add_text(out, NULL, query_text(query, 0));
+		children++;
+	}
+	query_end(query);
+	json_end_array(out);
+}
+
+void space_write_whole(GString *out, struct store *store, const struct space_state *state,
+		       const char *const *visible)
+{
+	json_begin_object(out, NULL);
+	add_state(out, state);
+	add_parent_and_reset(out, store, state->key, visible);
+	add_children(out, store, state->key, visible);
 	json_end_object(out);
 }

@@ -1,4 +1,4 @@
-/* A space as people see it: the object of GET /spaces/{id} and of the topic space/<id>/state. */
+/* A space as people see it: the object of the topic space/<id>/state, and with its surroundings of GET /spaces/{id}. */
 #ifndef HEADCOUNT_SPACE_H
 #define HEADCOUNT_SPACE_H
 
@@ -35,6 +35,10 @@ MUST_USE enum result space_find(struct store *store, const char *id, instant now
 MUST_USE enum result space_find_removed_too(struct store *store, const char *id, instant now,
 					    struct space_state *ret_state);
 
+/* Turns a space as it is now into the one it was at an instant, as far as is known by now: `health` stays that of its
+ * devices now, but is unknown if nothing was known of the space then. */
+void space_look_back(struct store *store, struct space_state *state, instant when);
+
 /* The revision given last, to any space. */
 int64_t space_last_revision(struct store *store);
 
@@ -46,5 +50,13 @@ void space_changed_since(struct store *store, int64_t revision, int64_t most, in
 
 /* Appends the JSON object. */
 void space_write(GString *out, const struct space_state *state);
+
+/* The same and what stands around it: parent, children (the first SPACE_CHILDREN) and daily_reset. Of other spaces only
+ * those among the ids of `visible`, the last one NULL; NULL: all. Within store_transaction. */
+#define SPACE_CHILDREN 1000
+void space_write_whole(GString *out, struct store *store, const struct space_state *state,
+		       const char *const *visible);
+
+const char *space_health_name(enum space_health health); /* "unknown", … */
 
 #endif

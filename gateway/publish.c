@@ -187,7 +187,7 @@ static void walk_found(void *context, const struct space_state *state)
 	struct walk *walk = context;
 
 	walk->found++;
-	walk->course->said = MIN(state->point.revision, walk->course->last);
+	walk->course->said = state->point.revision;
 	if (state->point.revision <= walk->course->last)
 		say_or_note(walk->publish, state);
 }

@@ -86,19 +86,13 @@ static void the_printed_file_gives_the_defaults(struct fixture *fixture, gconstp
 
 static void the_installed_file_is_the_printed_one(struct fixture *fixture, gconstpointer data)
 {
-	const char *source = g_getenv("HEADCOUNT_SOURCE_DIR");
-	g_autofree char *path =
-		source != NULL ? g_build_filename(source, "config", "headcount.conf", NULL) : NULL;
 	g_autofree char *text = printed();
 	g_autofree char *installed = NULL;
 
 	(void)fixture;
 	(void)data;
-	if (path == NULL) {
-		g_test_skip("HEADCOUNT_SOURCE_DIR is not set");
-		return;
-	}
-	g_assert_true(g_file_get_contents(path, &installed, NULL, NULL));
+	g_assert_true(g_file_get_contents(TEST_DATA_DIR "/../config/headcount.conf", &installed,
+					  NULL, NULL));
 	g_assert_cmpstr(installed, ==, text);
 }
 

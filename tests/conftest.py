@@ -33,3 +33,10 @@ def gateway(broker, tmp_path):
 @pytest.fixture
 def headcount(gateway):
     return harness.Headcount(gateway.config)
+
+
+@pytest.fixture
+def api(gateway, tmp_path):
+    with harness.Api(gateway, tmp_path) as running:
+        running.wait_connected()
+        yield running

@@ -84,20 +84,18 @@ def uploads(dice, events):
     by_dpu = {}
     for n in range(events):
         dpu = dice.choice(DPUS) if n % 50 else dice.choice((STRANGER, SPARE))
-        time = START + dice.randrange(5 * 86_400_000)
+        time = START + n * 1000 - dice.choice((0, 0, 0, 0, dice.randrange(86_400_000)))
         by_dpu.setdefault(dpu, []).append(Event(dpu, time, n, dice.choice((1, 1, -1))))
     messages = []
     for dpu, mine in by_dpu.items():
-        mine += dice.sample(mine, len(mine) // 20)
-        dice.shuffle(mine)
         while mine:
             size = dice.choice((1, 1, 5, 20))
             some, mine = mine[:size], mine[size:]
             items = [{"dpu_event_time": e.time, "count": e.count, "seq": e.seq} for e in some]
             text = json.dumps(items[0] if size == 1 else items).encode()
             messages.append((f"dpu/{dpu}/events", text, some))
-    dice.shuffle(messages)
-    return messages
+    messages += dice.sample(messages, len(messages) // 20)
+    return sorted(messages, key=lambda message: message[2][0].seq + dice.randrange(1000))
 
 
 class Load:
@@ -108,8 +106,8 @@ class Load:
         self.messages = uploads(dice, events)
         self.events = {event for _, _, some in self.messages for event in some}
         self.acknowledged = set()
+        self.sent = set()
         self.stored = 0
-        self.sent = 0
         self.progress = threading.Condition()
         self.failures = []
         self.threads = [
@@ -120,7 +118,7 @@ class Load:
         try:
             with Loader(self.broker.port, f"device-{number}", window=100) as loader:
                 for topic, payload, events in self.messages[number::CONNECTIONS]:
-                    self.wait_for_turn(len(events))
+                    self.wait_for_turn(events)
                     loader.send(topic, payload, events)
                 loader.flush()
                 with self.progress:
@@ -131,8 +129,8 @@ class Load:
 
     def wait_for_turn(self, events):
         with self.progress:
-            assert self.progress.wait_for(lambda: self.sent < self.stored + AHEAD, 300)
-            self.sent += events
+            assert self.progress.wait_for(lambda: len(self.sent) < self.stored + AHEAD, 300)
+            self.sent.update(events)
 
     def note_stored(self, rows):
         with self.progress:

@@ -16,6 +16,8 @@ import atexit
 import collections
 import contextlib
 import getpass
+import gzip
+import http.client
 import json
 import os
 import re
@@ -26,8 +28,12 @@ import threading
 import time
 import uuid
 from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlencode
 
 import paho.mqtt.client as mqtt
+
+import contract
 
 SOURCE_DIR = Path(os.environ.get("HEADCOUNT_SOURCE_DIR", Path(__file__).resolve().parents[1]))
 SANITIZER_EXIT = 99
@@ -254,14 +260,8 @@ class Gateway(Daemon):
             "gateway": {"client_id": self.client_id},
             "log": {"level": "debug"},
         }
-        for group, keys in settings.items():
-            groups.setdefault(group, {}).update(keys)
+        write_config(self.config, groups, settings)
         self.client_id = groups["gateway"]["client_id"]
-        lines = []
-        for group, keys in groups.items():
-            lines.append(f"[{group}]")
-            lines += [f"{key}={config_text(value)}" for key, value in keys.items()]
-        self.config.write_text("\n".join(lines) + "\n")
 
     @property
     def status_topic(self):
@@ -304,6 +304,128 @@ class Gateway(Daemon):
     def value(self, sql, parameters=()):
         """The one value of a query on the database."""
         return self.query(sql, parameters)[0][0]
+
+
+class Answer(NamedTuple):
+    """An HTTP answer."""
+
+    status: int
+    headers: http.client.HTTPMessage
+    body: bytes
+
+    @property
+    def text(self):
+        packed = self.headers.get("Content-Encoding") == "gzip"
+        return (gzip.decompress(self.body) if packed else self.body).decode()
+
+    def json(self):
+        return json.loads(self.text)
+
+
+class Api(Daemon):
+    """headcount-api on a gateway's database and broker. Every answer is held to the contract.
+
+        with Api(gateway, folder) as api:
+            assert api.get("/spaces/A", time="2018-02-26 18:00").json()["count"] == 13
+
+    Without a token, requests are the anonymous ones that `anonymous_read` admits; `settings` add to the
+    configuration: {"api": {"anonymous_read": False}}."""
+
+    def __init__(self, gateway, folder, settings=None):
+        super().__init__("headcount-api", Path(folder) / "api")
+        self.gateway = gateway
+        self.port = free_port()
+        self.config = self.folder / "headcount.conf"
+        self.token_file = self.folder / "tokens"
+        self.tokens = {}
+        self.token = None  # of requests that name none
+        groups = {
+            "broker": {"host": "127.0.0.1", "port": gateway.broker.port},
+            "store": {"database": gateway.database},
+            "gateway": {"client_id": gateway.client_id},
+            "api": {"port": self.port, "anonymous_read": True, "token_file": self.token_file},
+            "log": {"level": "info"},
+        }
+        write_config(self.config, groups, settings or {})
+
+    def command(self):
+        return [str(bin_dir() / "headcount-api"), "--config", str(self.config)]
+
+    def wait_ready(self):
+        self.wait_for(lambda: port_open(self.port), 30, f"headcount-api listens on {self.port}")
+
+    def wait_connected(self):
+        """Waits until it has found broker and gateway."""
+        self.wait_for(lambda: self.get("/readyz").status == 200, 60, "/readyz says yes")
+
+    def add_token(self, scope, *options):
+        """A new token of a scope; `options` are those of `headcount token add`."""
+        name = f"token-{len(self.tokens) + 1}"
+        said = Headcount(self.config).json("token", "add", name, "--scope", scope, *options)
+        self.tokens[name] = said["token"]
+        return said["token"]
+
+    def connect(self, timeout=30.0):
+        """A connection that is kept alive; the caller closes it."""
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+
+    def request(
+        self, method, target, body=None, headers=None, token=None, connection=None, checked=True
+    ):
+        """One request; a body that is not bytes is sent as JSON. An answer outside the contract raises."""
+        headers = dict(headers or {})
+        if token or self.token:
+            headers["Authorization"] = f"Bearer {token or self.token}"
+        if body is not None:
+            headers.setdefault("Content-Type", "application/json")
+            body = payload_bytes(body)
+        own = contextlib.closing(self.connect()) if connection is None else None
+        with own or contextlib.nullcontext(connection) as used:
+            used.request(method, target, body, headers)
+            answered = used.getresponse()
+            answer = Answer(answered.status, answered.headers, answered.read())
+        if checked:
+            contract.check(method, target, answer)
+        return answer
+
+    def get(self, path, headers=None, token=None, connection=None, **parameters):
+        target = path + ("?" + urlencode(parameters) if parameters else "")
+        return self.request("GET", target, headers=headers, token=token, connection=connection)
+
+    def ask(self, path, **parameters):
+        """The object that a GET answers with, which must be a 200."""
+        answer = self.get(path, **parameters)
+        assert answer.status == 200, (path, parameters, answer.status, answer.text)
+        return answer.json()
+
+    def tell(self, method, path, body=None, status=None):
+        """A change of the registry, with a token for it; the object answered."""
+        if "admin" not in self.tokens:
+            self.tokens["admin"] = self.add_token("admin")
+        answer = self.request(method, path, body, token=self.tokens["admin"])
+        expected = status or {"POST": 201, "PATCH": 200, "DELETE": 204}[method]
+        assert answer.status == expected, (method, path, body, answer.status, answer.text)
+        return answer.json() if answer.body else None
+
+    def pages(self, path, **parameters):
+        """All items of a list, page by page."""
+        items, cursor = [], {}
+        while True:
+            page = self.ask(path, **parameters, **cursor)
+            items += page["items"]
+            if page["next"] is None:
+                return items
+            cursor = {"cursor": page["next"]}
+
+
+def write_config(path, groups, settings):
+    for group, keys in settings.items():
+        groups.setdefault(group, {}).update(keys)
+    lines = []
+    for group, keys in groups.items():
+        lines.append(f"[{group}]")
+        lines += [f"{key}={config_text(value)}" for key, value in keys.items()]
+    path.write_text("\n".join(lines) + "\n")
 
 
 def config_text(value):

@@ -195,7 +195,9 @@ class Story:
         dice = self.dice
         dpu, time = self.place()
         if self.sent and dice.random() < 0.3:  # the same millisecond again, often the newest
-            time = dice.choice((max(event.time for event in self.sent), dice.choice(self.sent).time))
+            resets = [at for _, at, _ in self.world.resets]
+            newest = max([event.time for event in self.sent] + resets)
+            time = dice.choice((newest, dice.choice(self.sent).time))
         count = dice.choice((1, 1, 1, 1, -1, -1, -1, 2, -3, 100, -100, dice.randrange(1, 101)))
         seq = dice.choice((0, 0, 0, 0, 1, 2, 2**53 - 1))
         if dice.random() < 0.01:
@@ -473,12 +475,13 @@ class Story:
         self.steps.append(Commit())
 
     def change_something(self):
-        common = [self.move_dpu, self.amend, self.reset, self.install, self.install]
+        common = [
+            self.move_dpu, self.amend, self.reset, self.install, self.move_space, self.change_doorway
+        ]  # fmt: skip
         rare = [
-            self.add_space, self.move_space, self.reschedule, self.remove_space, self.add_doorway,
-            self.change_doorway, self.remove_doorway, self.add_dpu, self.remove_dpu,
-            self.remove_installation, self.remove_reset, self.replay_rejected, self.forget,
-            self.rebuild,
+            self.add_space, self.reschedule, self.remove_space, self.add_doorway, self.remove_doorway,
+            self.add_dpu, self.remove_dpu, self.remove_installation, self.remove_reset,
+            self.replay_rejected, self.forget, self.rebuild, self.install,
         ]  # fmt: skip
         self.world.write_daily_resets(self.now)
         self.dice.choice(self.dice.choice((common, rare)))()

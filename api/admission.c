@@ -1,0 +1,227 @@
+/* What is asked of every request before its handler sees it, out of the route table. */
+#include <string.h>
+
+#include "accept.h"
+#include "http_request.h"
+
+#define STATUS_NO_CONTENT 204
+#define BODY_DEFAULT "application/json"
+
+/* Does the path match the pattern? What stands for {…} goes to `parts`. */
+static bool matches(const char *pattern, const struct uri *uri, const char *parts[2])
+{
+	size_t part = 0;
+
+	parts[0] = parts[1] = "";
+	for (size_t i = 0; i < uri->segment_count; i++) {
+		size_t length;
+
+		if (*pattern++ != '/')
+			return false;
+		length = strcspn(pattern, "/");
+		if (*pattern == '{')
+			parts[part++] = uri->segments[i];
+		else if (strlen(uri->segments[i]) != length ||
+			 memcmp(pattern, uri->segments[i], length) != 0)
+			return false;
+		pattern += length;
+	}
+	return *pattern == '\0';
+}
+
+/* The methods of the request's path, as Allow has them; empty if there is no such path. The request's route is set if
+ * its method is one of them. */
+static GString *find_route(struct http_request *request)
+{
+	const struct http_options *options = request->options;
+	const char *method = strcmp(request->method, "HEAD") == 0 ? "GET" : request->method;
+	GString *allowed = g_string_new(NULL);
+	const char *parts[2];
+
+	for (size_t i = 0; i < options->route_count; i++) {
+		const struct route *route = &options->routes[i];
+
+		if (!matches(route->path, &request->uri, parts))
+			continue;
+		g_string_append_printf(allowed, "%s, ", route->method);
+		if (strcmp(route->method, "GET") == 0)
+			g_string_append(allowed, "HEAD, ");
+		if (strcmp(route->method, method) == 0) {
+			request->route = route;
+			memcpy(request->parts, parts, sizeof parts);
+		}
+	}
+	if (allowed->len > 0)
+		g_string_append(allowed, "OPTIONS");
+	return allowed;
+}
+
+static bool judge_route(struct http_request *request)
+{
+	g_autoptr(GString) allowed = find_route(request);
+
+	if (request->route != NULL)
+		return true;
+	if (allowed->len == 0) {
+		http_refuse(request, 404, "there is nothing at this path; see /openapi.json");
+		return false;
+	}
+	http_add_header(request, "Allow", "%s", allowed->str);
+	if (strcmp(request->method, "OPTIONS") == 0)
+		http_answer_empty(request, STATUS_NO_CONTENT);
+	else
+		http_refuse(request, 405, "this path has %s", allowed->str);
+	return false;
+}
+
+static bool judge_size(struct http_request *request)
+{
+	if (strlen(request->target) > HTTP_URI_BYTES)
+		http_refuse(request, 414, "a URL has at most %d bytes", HTTP_URI_BYTES);
+	else if (request->header_bytes > HTTP_HEADER_BYTES)
+		http_refuse(request, 431, "the headers have at most %d bytes together",
+			    HTTP_HEADER_BYTES);
+	return !request->answered;
+}
+
+static bool judge_target(struct http_request *request)
+{
+	const char *why;
+
+	if (!uri_parse(request->target, &request->uri, &why))
+		http_refuse(request, 400, "%s", why);
+	return !request->answered;
+}
+
+static bool judge_token(struct http_request *request)
+{
+	static const struct {
+		int status;
+		const char *challenge, *detail; /* RFC 6750, 3 */
+	} refusals[] = {
+		[AUTH_MISSING] = {401, "Bearer realm=\"headcount\"",
+				  "a token is needed: Authorization: Bearer …"},
+		[AUTH_UNKNOWN] = {401, "Bearer realm=\"headcount\", error=\"invalid_token\"",
+				  "the token is not known, or no longer"},
+		[AUTH_LACKING] = {403, "Bearer realm=\"headcount\", error=\"insufficient_scope\"",
+				  "the token does not have the scope for this"},
+	};
+	enum auth_verdict verdict =
+		auth_check(request->options->auth, http_header(request, "Authorization"),
+			   request->route->scope, request->received, &request->rights);
+
+	if (verdict == AUTH_GRANTED)
+		return true;
+	http_add_header(request, "WWW-Authenticate", "%s", refusals[verdict].challenge);
+	http_refuse(request, refusals[verdict].status, "%s", refusals[verdict].detail);
+	return false;
+}
+
+static bool has_text(const char *const *texts, const char *text)
+{
+	return texts != NULL && g_strv_contains(texts, text);
+}
+
+static bool judge_parameters(struct http_request *request)
+{
+	const struct route *route = request->route;
+
+	for (size_t i = 0; i < request->uri.parameter_count; i++) {
+		const struct uri_parameter *parameter = &request->uri.parameters[i];
+		bool known = has_text(route->parameters, parameter->name) ||
+			     (route->csv != NULL && strcmp(parameter->name, "format") == 0);
+
+		if (!known)
+			http_refuse_parameter(request, parameter->name,
+					      "there is no such parameter here");
+		else if (uri_parameter(&request->uri, parameter->name) != parameter->value)
+			http_refuse_parameter(request, parameter->name,
+					      "a parameter may be given once");
+		if (request->answered)
+			return false;
+	}
+	return true;
+}
+
+static bool judge_format(struct http_request *request)
+{
+	const struct route *route = request->route;
+	const char *named = http_parameter(request, "format");
+	const char *accept = http_header(request, "Accept");
+	const char *own = route->type != NULL ? route->type : BODY_DEFAULT;
+	int own_quality = accept_quality(accept, own);
+	int csv_quality = route->csv != NULL ? accept_quality(accept, "text/csv") : 0;
+
+	if (named != NULL && strcmp(named, "json") != 0 && strcmp(named, "csv") != 0) {
+		http_refuse_parameter(request, "format", "expected json or csv");
+		return false;
+	}
+	if (named == NULL && own_quality == 0 && csv_quality == 0) {
+		http_refuse(request, 406, "there is %s%s here; Accept admits neither", own,
+			    route->csv != NULL ? " and text/csv" : " only");
+		return false;
+	}
+	if (named != NULL ? strcmp(named, "csv") == 0 : csv_quality > own_quality)
+		request->format = FORMAT_CSV;
+	return true;
+}
+
+/* Announced by its length, or by being sent in chunks. */
+static bool has_body(const struct http_request *request)
+{
+	const char *length = http_header(request, "Content-Length");
+
+	return http_header(request, "Transfer-Encoding") != NULL ||
+	       (length != NULL && strcmp(length, "0") != 0);
+}
+
+static bool is_taken(const struct route *route, const char *type)
+{
+	for (size_t i = 0; route->bodies[i] != NULL; i++) {
+		if (accept_is_type(type, route->bodies[i]))
+			return true;
+	}
+	return false;
+}
+
+static bool judge_body_head(struct http_request *request)
+{
+	const char *type = http_header(request, "Content-Type");
+	const char *length = http_header(request, "Content-Length");
+	const struct route *route = request->route;
+
+	if (length != NULL && g_ascii_strtoull(length, NULL, 10) > HTTP_BODY_BYTES) {
+		http_refuse(request, 413, "a body has at most %d bytes", HTTP_BODY_BYTES);
+	} else if (route->bodies != NULL && has_body(request) &&
+		   (type == NULL || !is_taken(route, type))) {
+		http_add_header(request, "Accept", "%s", route->bodies[0]);
+		http_refuse(request, 415, "the body must have Content-Type: %s", route->bodies[0]);
+	} else if (has_body(request) && http_header(request, "Content-Encoding") != NULL) {
+		http_add_header(request, "Accept-Encoding", "identity");
+		http_refuse(request, 415, "the body may not be compressed");
+	}
+	return !request->answered;
+}
+
+bool admission_judge(struct http_request *request)
+{
+	static bool (*const judges[])(struct http_request * request) = {
+		judge_size,       judge_target, judge_route,     judge_token,
+		judge_parameters, judge_format, judge_body_head,
+	};
+
+	request->judged = true;
+	for (size_t i = 0; i < G_N_ELEMENTS(judges); i++) {
+		if (!judges[i](request))
+			return false;
+	}
+	return true;
+}
+
+bool admission_judge_body(struct http_request *request)
+{
+	if (!request->body_too_large)
+		return true;
+	http_refuse(request, 413, "a body has at most %d bytes", HTTP_BODY_BYTES);
+	return false;
+}

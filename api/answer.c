@@ -1,0 +1,255 @@
+/* Answers: problems, cache control, formats. Nothing is sent here. */
+#include <stdarg.h>
+#include <string.h>
+#include <zlib.h>
+
+#include "accept.h"
+#include "csv.h"
+#include "http_request.h"
+#include "json.h"
+
+#define GZIP_BYTES_LEAST 1024      /* below, a packet is a packet */
+#define GZIP_WINDOW_BITS (15 + 16) /* zlib.h: with a gzip header */
+#define GZIP_MEMORY_LEVEL 8
+
+#define PROBLEM_TYPE "application/problem+json"
+#define JSON_TYPE "application/json"
+
+static const struct {
+	int status;
+	const char *title;
+} titles[] = {
+	/* clang-format off */
+	{400, "Bad Request"},
+	{401, "Unauthorized"},
+	{403, "Forbidden"},
+	{404, "Not Found"},
+	{405, "Method Not Allowed"},
+	{406, "Not Acceptable"},
+	{409, "Conflict"},
+	{413, "Content Too Large"},
+	{414, "URI Too Long"},
+	{415, "Unsupported Media Type"},
+	{431, "Request Header Fields Too Large"},
+	{500, "Internal Server Error"},
+	{503, "Service Unavailable"},
+	/* clang-format on */
+};
+
+static const char *title_of(int status)
+{
+	for (size_t i = 0; i < G_N_ELEMENTS(titles); i++) {
+		if (titles[i].status == status)
+			return titles[i].title;
+	}
+	return "Error";
+}
+
+/* Headers */
+
+static bool has_header(const struct http_request *request, const char *name)
+{
+	for (guint i = 0; i < request->headers->len; i++) {
+		if (g_ascii_strcasecmp(g_array_index(request->headers, struct header, i).name,
+				       name) == 0)
+			return true;
+	}
+	return false;
+}
+
+void http_add_header(struct http_request *request, const char *name, const char *format, ...)
+{
+	struct header header = {.name = g_strdup(name)};
+	va_list arguments;
+
+	va_start(arguments, format);
+	header.value = g_strdup_vprintf(format, arguments);
+	va_end(arguments);
+	g_array_append_val(request->headers, header);
+}
+
+/* Answers */
+
+void http_answer(struct http_request *request, int status, const char *type, GString *body)
+{
+	g_assert(!request->answered);
+	request->answered = true;
+	request->status = status;
+	request->type = type;
+	request->answer = body;
+}
+
+void http_answer_json(struct http_request *request, int status, GString *body)
+{
+	GString *lines;
+
+	if (request->format != FORMAT_CSV) {
+		http_answer(request, status, JSON_TYPE, body);
+		return;
+	}
+	lines = g_string_sized_new(body->len);
+	csv_write(lines, request->route->csv, body->str, body->len);
+	g_string_free(body, TRUE);
+	http_answer(request, status, "text/csv; charset=utf-8; header=present", lines);
+}
+
+void http_answer_empty(struct http_request *request, int status)
+{
+	http_answer(request, status, NULL, NULL);
+}
+
+static bool is_shared(const struct http_request *request)
+{
+	return request->route == NULL || request->route->scope == SCOPE_NONE ||
+	       request->rights.anonymous;
+}
+
+void http_keep(struct http_request *request, unsigned max_age_s)
+{
+	const char *whose = is_shared(request) ? "" : "private, ";
+
+	if (max_age_s == 0)
+		http_add_header(request, "Cache-Control", "%sno-cache", whose);
+	else
+		http_add_header(request, "Cache-Control", "%smax-age=%u", whose, max_age_s);
+}
+
+bool http_unchanged(struct http_request *request, const char *revision, unsigned max_age_s)
+{
+	/* Weak: compressed or not, the same tag; and as_of moves on while nothing changes. */
+	g_autofree char *tag = g_strdup_printf("W/\"%s%s\"", revision,
+					       request->format == FORMAT_CSV ? "-csv" : "");
+
+	http_add_header(request, "ETag", "%s", tag);
+	http_keep(request, max_age_s);
+	if (!accept_names_tag(http_header(request, "If-None-Match"), tag))
+		return false;
+	http_answer_empty(request, 304);
+	return true;
+}
+
+/* Problems */
+
+static GString *begin_problem(int status, const char *format, va_list arguments)
+{
+	g_autofree char *detail = g_strdup_vprintf(format, arguments);
+	GString *body = g_string_new(NULL);
+
+	json_begin_object(body, NULL);
+	json_add_text(body, "type", "about:blank");
+	json_add_text(body, "title", title_of(status));
+	json_add_integer(body, "status", status);
+	json_add_text(body, "detail", detail);
+	return body;
+}
+
+static void end_problem(struct http_request *request, int status, GString *body)
+{
+	json_end_object(body);
+	if (status == 503 && !has_header(request, "Retry-After"))
+		http_add_header(request, "Retry-After", "5");
+	http_answer(request, status, PROBLEM_TYPE, body);
+}
+
+void http_refuse(struct http_request *request, int status, const char *format, ...)
+{
+	va_list arguments;
+	GString *body;
+
+	va_start(arguments, format);
+	body = begin_problem(status, format, arguments);
+	va_end(arguments);
+	end_problem(request, status, body);
+}
+
+void http_refuse_parameter(struct http_request *request, const char *parameter, const char *format,
+			   ...)
+{
+	va_list arguments;
+	GString *body;
+
+	va_start(arguments, format);
+	body = begin_problem(400, format, arguments);
+	va_end(arguments);
+	json_add_text(body, "parameter", parameter);
+	end_problem(request, 400, body);
+}
+
+void http_refuse_member(struct http_request *request, int status, int64_t item, const char *member,
+			const char *format, ...)
+{
+	va_list arguments;
+	GString *body;
+
+	va_start(arguments, format);
+	body = begin_problem(status, format, arguments);
+	va_end(arguments);
+	if (*member != '\0')
+		json_add_text(body, "member", member);
+	if (item >= 0)
+		json_add_integer(body, "item", item);
+	end_problem(request, status, body);
+}
+
+/* What every answer has */
+
+static GString *compress_text(const GString *text)
+{
+	z_stream stream = {0};
+	GString *packed;
+	uLong bound;
+
+	if (deflateInit2(&stream, Z_BEST_SPEED, Z_DEFLATED, GZIP_WINDOW_BITS, GZIP_MEMORY_LEVEL,
+			 Z_DEFAULT_STRATEGY) != Z_OK)
+		return NULL;
+	bound = deflateBound(&stream, text->len);
+	packed = g_string_sized_new(bound);
+	stream.next_in = (Bytef *)text->str;
+	stream.avail_in = (uInt)text->len;
+	stream.next_out = (Bytef *)packed->str;
+	stream.avail_out = (uInt)bound;
+	if (deflate(&stream, Z_FINISH) != Z_STREAM_END || stream.total_out >= text->len) {
+		g_string_free(packed, TRUE);
+		packed = NULL;
+	} else {
+		packed->len = stream.total_out;
+	}
+	deflateEnd(&stream);
+	return packed;
+}
+
+static void compress_if_it_pays(struct http_request *request)
+{
+	GString *packed;
+
+	if (request->answer == NULL || request->answer->len < GZIP_BYTES_LEAST ||
+	    has_header(request, "Content-Encoding") ||
+	    accept_coding_quality(http_header(request, "Accept-Encoding"), "gzip") == 0)
+		return;
+	packed = compress_text(request->answer);
+	if (packed == NULL)
+		return;
+	g_string_free(request->answer, TRUE);
+	request->answer = packed;
+	http_add_header(request, "Content-Encoding", "gzip");
+}
+
+/* Unless the handler has said otherwise. The policy allows nothing: these are no pages. */
+static const struct header defaults[] = {
+	{"Cache-Control", "no-store"},
+	{"Vary", "Accept, Accept-Encoding, Authorization"},
+	{"X-Content-Type-Options", "nosniff"},
+	{"Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"},
+	{"Referrer-Policy", "no-referrer"},
+};
+
+void answer_complete(struct http_request *request)
+{
+	compress_if_it_pays(request);
+	for (size_t i = 0; i < G_N_ELEMENTS(defaults); i++) {
+		if (!has_header(request, defaults[i].name))
+			http_add_header(request, defaults[i].name, "%s", defaults[i].value);
+	}
+	if (request->type != NULL && !has_header(request, "Content-Type"))
+		http_add_header(request, "Content-Type", "%s", request->type);
+}

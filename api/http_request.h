@@ -1,0 +1,55 @@
+/* A request under way, as the parts of http share it: http.c brings it from and to libmicrohttpd, admission.c judges it
+ * before its handler does, answer.c makes its answer. */
+#ifndef HEADCOUNT_HTTP_REQUEST_H
+#define HEADCOUNT_HTTP_REQUEST_H
+
+#include "auth.h"
+#include "http.h"
+#include "uri.h"
+
+struct header {
+	char *name, *value;
+};
+
+enum format {
+	FORMAT_OWN, /* the one type of the route */
+	FORMAT_CSV,
+};
+
+struct http_request {
+	struct http_server *server;
+	const struct http_options *options;
+	struct MHD_Connection *connection;
+	gint64 began_us;
+	instant received;
+
+	char *target; /* as it was sent */
+	struct uri uri;
+	const char *method;
+	const struct route *route;
+	const char *parts[2]; /* of the path */
+	enum format format;
+	struct auth_rights rights;
+	size_t header_bytes;
+	GByteArray *body;
+	bool body_too_large;
+
+	bool judged;   /* admission has happened */
+	bool waiting;  /* suspended by its handler */
+	bool answered; /* from here on: what is answered */
+	int status;
+	const char *type; /* constant; NULL: no body */
+	GString *answer;
+	GArray *headers; /* of struct header */
+	struct http_stream *stream;
+};
+
+/* Whether a request may go to its handler, as far as its head tells; false if it has been answered. */
+bool admission_judge(struct http_request *request);
+/* The same for its body. */
+bool admission_judge_body(struct http_request *request);
+
+/* The headers that every answer has, as far as it lacks them; and the compression that pays. */
+void answer_complete(struct http_request *request);
+
+#endif

@@ -1,0 +1,14 @@
+/* What handlers reach by http_context. */
+#ifndef HEADCOUNT_SERVICES_H
+#define HEADCOUNT_SERVICES_H
+
+#include "config.h"
+
+struct services {
+	const struct config *config;
+	struct broker *broker;
+	struct live *live;
+	struct metrics *metrics;
+};
+
+#endif

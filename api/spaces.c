@@ -1,0 +1,51 @@
+#include "spaces.h"
+
+#include <inttypes.h>
+
+#include "parameters.h"
+
+bool spaces_find(struct http_request *request, struct store *store, struct space_state *ret_state)
+{
+	const char *id = http_path_part(request, 0);
+
+	if (http_sees_space(request, id) &&
+	    space_find(store, id, http_received(request), ret_state) == RESULT_OK)
+		return true;
+	http_refuse(request, 404, "there is no space '%s'", id);
+	return false;
+}
+
+static bool read_time(struct http_request *request, const struct space_state *state,
+		      instant *ret_time)
+{
+	struct parameter_zone zone;
+
+	return parameter_zone(request, state->timezone, &zone) &&
+	       parameter_time(request, "time", &zone, ret_time);
+}
+
+static enum result show(struct store *store, void *context)
+{
+	struct http_request *request = context;
+	struct space_state state;
+	g_autofree char *revision = NULL;
+	instant when;
+	GString *body;
+
+	if (!spaces_find(request, store, &state) || !read_time(request, &state, &when))
+		return RESULT_OK;
+	if (when != INSTANT_NONE)
+		space_look_back(store, &state, when);
+	revision = g_strdup_printf("%" PRId64, state.point.revision);
+	if (http_unchanged(request, revision, when != INSTANT_NONE ? SPACES_PAST_MAX_AGE_S : 0))
+		return RESULT_OK;
+	body = g_string_new(NULL);
+	space_write_whole(body, store, &state, http_spaces(request));
+	http_answer_json(request, 200, body);
+	return RESULT_OK;
+}
+
+void spaces_show(struct http_request *request)
+{
+	http_read(request, show);
+}

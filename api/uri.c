@@ -1,0 +1,135 @@
+#include "uri.h"
+
+#include <glib.h>
+#include <string.h>
+
+/* A target with a host in front, as proxies get it: RFC 9112, 3.2.2. */
+static const char *skip_host(const char *text)
+{
+	const char *host;
+
+	if (g_ascii_strncasecmp(text, "http://", strlen("http://")) != 0)
+		return text;
+	host = text + strlen("http://");
+	return host + strcspn(host, "/?");
+}
+
+/* NULL if an escape is none, stands for a NUL, or if there are bytes that are no UTF-8. */
+static char *decode(const char *text, size_t size)
+{
+	char *decoded = g_uri_unescape_segment(text, text + size, NULL);
+
+	if (decoded != NULL && g_utf8_validate(decoded, -1, NULL))
+		return decoded;
+	g_free(decoded);
+	return NULL;
+}
+
+static char *decode_form(const char *text, size_t size)
+{
+	g_autofree char *spaced = g_strndup(text, size);
+
+	return decode(g_strdelimit(spaced, "+", ' '), size);
+}
+
+static bool parse_path(const char *path, size_t size, struct uri *uri, const char **reterr_why)
+{
+	const char *end = path + size;
+
+	for (; path < end; uri->segment_count++) {
+		size_t length = strcspn(path + 1, "/?");
+
+		*reterr_why = "the path has too many segments";
+		if (uri->segment_count == URI_SEGMENTS)
+			return false;
+		*reterr_why = "the path is not percent-encoded UTF-8";
+		uri->segments[uri->segment_count] = decode(path + 1, length);
+		if (uri->segments[uri->segment_count] == NULL)
+			return false;
+		path += 1 + length;
+	}
+	return true;
+}
+
+static bool parse_parameter(const char *text, size_t size, struct uri *uri, const char **reterr_why)
+{
+	struct uri_parameter *parameter = &uri->parameters[uri->parameter_count];
+	const char *equals = memchr(text, '=', size);
+	size_t name_size = equals != NULL ? (size_t)(equals - text) : size;
+
+	*reterr_why = "the query has too many parameters";
+	if (uri->parameter_count == URI_PARAMETERS)
+		return false;
+	uri->parameter_count++;
+	*reterr_why = "the query is not percent-encoded UTF-8";
+	parameter->name = decode_form(text, name_size);
+	parameter->value =
+		equals != NULL ? decode_form(equals + 1, size - name_size - 1) : g_strdup("");
+	return parameter->name != NULL && parameter->value != NULL;
+}
+
+static bool parse_query(const char *query, struct uri *uri, const char **reterr_why)
+{
+	while (*query != '\0') {
+		size_t size = strcspn(query, "&");
+
+		if (size > 0 && !parse_parameter(query, size, uri, reterr_why))
+			return false;
+		query += size;
+		query += *query == '&';
+	}
+	return true;
+}
+
+bool uri_parse(const char *text, struct uri *ret_uri, const char **reterr_why)
+{
+	const char *path = skip_host(text);
+	size_t size = strcspn(path, "?");
+
+	*ret_uri = (struct uri){0};
+	*reterr_why = "the path must begin with /";
+	if (size == 0 && path > text) {
+		ret_uri->segments[ret_uri->segment_count++] = g_strdup("");
+	} else if (*path != '/' || !parse_path(path, size, ret_uri, reterr_why)) {
+		return false;
+	}
+	return path[size] == '\0' || parse_query(path + size + 1, ret_uri, reterr_why);
+}
+
+void uri_clear(struct uri *uri)
+{
+	for (size_t i = 0; i < URI_SEGMENTS; i++)
+		g_free(uri->segments[i]);
+	for (size_t i = 0; i < URI_PARAMETERS; i++) {
+		g_free(uri->parameters[i].name);
+		g_free(uri->parameters[i].value);
+	}
+	*uri = (struct uri){0};
+}
+
+const char *uri_parameter(const struct uri *uri, const char *name)
+{
+	for (size_t i = 0; i < uri->parameter_count; i++) {
+		if (strcmp(uri->parameters[i].name, name) == 0)
+			return uri->parameters[i].value;
+	}
+	return NULL;
+}
+
+char *uri_replace(const char *text, const char *name, const char *value)
+{
+	const char *path = skip_host(text);
+	size_t size = strcspn(path, "?");
+	g_auto(GStrv) parts = g_strsplit(path[size] == '?' ? path + size + 1 : "", "&", -1);
+	GString *replaced = g_string_new_len(path, (gssize)size);
+
+	g_string_append_c(replaced, '?');
+	for (char **part = parts; *part != NULL; part++) {
+		bool is_it = g_str_has_prefix(*part, name) && (*part)[strlen(name)] == '=';
+
+		if (**part != '\0' && !is_it)
+			g_string_append_printf(replaced, "%s&", *part);
+	}
+	g_string_append_printf(replaced, "%s=%s", name, value);
+	return g_string_free(replaced, FALSE);
+}

@@ -1,0 +1,187 @@
+/* What is derived from the facts: compared with them, and derived again. */
+#include <inttypes.h>
+
+#include "commands.h"
+#include "list.h"
+#include "occupancy.h"
+#include "progress.h"
+#include "space.h"
+
+/* A space may have a hundred million events. */
+#define REBUILD_PATIENCE_S 3600
+
+static void add_id(void *ids, const struct json *object)
+{
+	size_t size;
+
+	g_ptr_array_add(ids, g_strdup(json_text(json_member(object, "id"), &size)));
+}
+
+/* The ids of the spaces named, or of all if none is; NULL if they can't be read, which is said then. */
+static GPtrArray *choose_spaces(struct session *session)
+{
+	g_autoptr(GPtrArray) ids = g_ptr_array_new_with_free_func(g_free);
+	const struct listing_page all = {.after = ""};
+	char next[JSON_ID_SIZE];
+
+	for (int i = 0; i < session->argc; i++)
+		g_ptr_array_add(ids, g_strdup(session->argv[i]));
+	if (session->argc == 0 && !list_each(session, LISTING_SPACES, &all, add_id, ids, next))
+		return NULL;
+	return g_steal_pointer(&ids);
+}
+
+/* Comparing */
+
+struct check {
+	struct session *session;
+	const char *space;
+	bool found;
+	int64_t checked, difference_count;
+	GString *differences; /* a JSON array */
+};
+
+static void add_difference(void *context, const char *sentence)
+{
+	struct check *check = context;
+
+	check->difference_count++;
+	json_begin_object(check->differences, NULL);
+	json_add_text(check->differences, "space", check->space);
+	json_add_text(check->differences, "difference", sentence);
+	json_end_object(check->differences);
+	if (!check->session->json)
+		session_say(check->session, "", "%s: %s", check->space, sentence);
+}
+
+static enum result compare(struct store *store, void *context)
+{
+	struct check *check = context;
+	struct space_state state;
+
+	check->found = space_find(store, check->space, instant_now(), &state) == RESULT_OK;
+	if (check->found)
+		occupancy_check(store, state.key, add_difference, check);
+	return RESULT_OK;
+}
+
+/* In a view of the database of its own: one for all spaces would keep the gateway's WAL from being reused. */
+static bool check_space(struct check *check, struct store *store)
+{
+	if (store_transaction(store, compare, check) != RESULT_OK)
+		session_complain(check->session, "%s: %s", check->space, store_error(store));
+	else if (!check->found)
+		session_complain(check->session, "there is no space '%s'", check->space);
+	else
+		check->checked++;
+	return check->found;
+}
+
+static void say_checked(const struct check *check)
+{
+	g_autoptr(GString) json = g_string_new(NULL);
+
+	json_begin_object(json, NULL);
+	json_add_integer(json, "spaces", check->checked);
+	g_string_append_printf(json, ",\"differences\":%s", check->differences->str);
+	json_end_object(json);
+	if (check->difference_count == 0)
+		session_say(check->session, json->str, "%" PRId64 " spaces checked: all in step",
+			    check->checked);
+	else
+		session_say(check->session, json->str,
+			    "%" PRId64 " spaces checked: %" PRId64 " differences (" PROGRAM
+			    " rebuild derives what is wrong again)",
+			    check->checked, check->difference_count);
+}
+
+static enum exit_code check_spaces(struct session *session, struct store *store,
+				   const GPtrArray *spaces)
+{
+	g_autoptr(GString) differences = g_string_new(NULL);
+	struct check check = {.session = session, .differences = differences};
+	struct progress progress = progress_begin("spaces");
+
+	json_begin_array(differences, NULL);
+	for (guint i = 0; i < spaces->len; i++) {
+		check.space = spaces->pdata[i];
+		check_space(&check, store);
+		progress_show(&progress, check.checked, i, spaces->len);
+	}
+	json_end_array(differences);
+	progress_end(&progress);
+	say_checked(&check);
+	return check.difference_count == 0 && check.checked == spaces->len ? EXIT_DONE
+									   : EXIT_REFUSED;
+}
+
+enum exit_code check_run(struct session *session)
+{
+	g_autoptr(GPtrArray) spaces = NULL;
+	struct store *store;
+
+	if (!session_begin(session, NULL))
+		return EXIT_USAGE;
+	store = session_store(session);
+	if (store == NULL)
+		return EXIT_REFUSED;
+	spaces = choose_spaces(session);
+	return spaces != NULL ? check_spaces(session, store, spaces) : EXIT_REFUSED;
+}
+
+/* Deriving again */
+
+static void count_done(void *done, const char *subject, const struct answer *answer)
+{
+	(void)subject;
+	(void)answer;
+	++*(int64_t *)done;
+}
+
+static enum exit_code rebuild_space(struct session *session, const char *space, int64_t *done)
+{
+	g_autofree char *subject = g_strdup_printf("space %s", space);
+	g_autoptr(GString) command = g_string_new(NULL);
+
+	json_begin_object(command, NULL);
+	json_add_text(command, "action", "rebuild");
+	json_add_text(command, "object", "space");
+	json_add_text(command, "id", space);
+	json_end_object(command);
+	return session_ask(session, command, subject, count_done, done);
+}
+
+/* One after the other: many in one batch would keep the gateway from its events. */
+static enum exit_code rebuild_spaces(struct session *session, const GPtrArray *spaces)
+{
+	struct progress progress = progress_begin("spaces");
+	enum exit_code worst = EXIT_DONE;
+	int64_t done = 0;
+	g_autofree char *json = NULL;
+
+	for (guint i = 0; i < spaces->len && worst != EXIT_NO_ANSWER; i++) {
+		enum exit_code code = rebuild_space(session, spaces->pdata[i], &done);
+
+		worst = MAX(worst, code);
+		progress_show(&progress, done, i, spaces->len);
+	}
+	progress_end(&progress);
+	json = g_strdup_printf("{\"rebuilt\":%" PRId64 "}", done);
+	session_say(session, json, "%" PRId64 " of %u spaces rebuilt", done, spaces->len);
+	return worst;
+}
+
+enum exit_code rebuild_run(struct session *session)
+{
+	g_autoptr(GPtrArray) spaces = NULL;
+	struct broker *broker;
+
+	if (!session_begin(session, NULL))
+		return EXIT_USAGE;
+	broker = session_broker(session);
+	if (broker == NULL)
+		return EXIT_NO_ANSWER;
+	broker_set_patience(broker, REBUILD_PATIENCE_S);
+	spaces = choose_spaces(session);
+	return spaces != NULL ? rebuild_spaces(session, spaces) : EXIT_REFUSED;
+}

@@ -1,0 +1,233 @@
+/* headcount: the command line for the person who runs it. */
+#include <locale.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "commands.h"
+
+#define CLEARS "An option with an empty text, such as --name '', clears what it sets."
+#define TIMES                                                                                      \
+	"A TIME is 2026-11-23, '2026-11-23 08:15[:30]' (both UTC) or 2026-11-23T08:15:30+01:00."
+#define REPLAY                                                                                     \
+	"The file's header names its columns: timestamp or dpu_event_time, direction or count,\n"  \
+	"dpu_id, and perhaps seq; others are ignored. Rows that can't be read are reported and\n"  \
+	"passed over. Sending a file again is harmless: an event is stored once."
+#define SEED_DATA                                                                                  \
+	"What exists already is left as it is. The same --seed and --until give the same "         \
+	"events,\n"                                                                                \
+	"and a later --until adds to them."
+#define SIMULATE                                                                                   \
+	"People walk through the doorways of all DPUs that are installed now; with --dpus N, of "  \
+	"N\n"                                                                                      \
+	"DPUs sim-1 to sim-N, which are made with their doorways and spaces if they are "          \
+	"missing.\n"                                                                               \
+	"Ends after --duration, or on Ctrl-C, with a summary."
+
+/* clang-format off */
+static const struct command commands[] = {
+	{"space add", "SPACE", 1, 1, registry_run,
+		"Add a space", NULL, &change_space_add},
+	{"space list", "", 0, 0, list_run,
+		"List the spaces and how many people are there", NULL, &list_spaces},
+	{"space set", "SPACE", 1, 1, registry_run,
+		"Change a space", CLEARS, &change_space_set},
+	{"space remove", "SPACE", 1, 1, registry_run,
+		"Remove a space that nothing refers to", NULL, &change_space_remove},
+
+	{"doorway add", "DOORWAY", 1, 1, registry_run,
+		"Add a doorway", NULL, &change_doorway_add},
+	{"doorway list", "", 0, 0, list_run,
+		"List the doorways", NULL, &list_doorways},
+	{"doorway set", "DOORWAY", 1, 1, registry_run,
+		"Change a doorway", CLEARS, &change_doorway_set},
+	{"doorway remove", "DOORWAY", 1, 1, registry_run,
+		"Remove a doorway without installations", NULL, &change_doorway_remove},
+
+	{"dpu add", "DPU", 1, 1, registry_run,
+		"Add a DPU", NULL, &change_dpu_add},
+	{"dpu list", "", 0, 0, list_run,
+		"List the DPUs and where they hang", NULL, &list_dpus},
+	{"dpu set", "DPU", 1, 1, registry_run,
+		"Change a DPU", CLEARS, &change_dpu_set},
+	{"dpu remove", "DPU", 1, 1, registry_run,
+		"Remove a DPU without installations", NULL, &change_dpu_remove},
+
+	{"installation add", "", 0, 0, registry_run,
+		"Hang a DPU at a doorway: --dpu, --doorway and --from are needed", TIMES, &change_installation_add},
+	{"installation list", "", 0, 0, list_run,
+		"List the installations", NULL, &list_installations},
+	{"installation set", "INSTALLATION", 1, 1, registry_run,
+		"Correct an installation: what it has counted follows", CLEARS "\n" TIMES, &change_installation_set},
+	{"installation remove", "INSTALLATION", 1, 1, registry_run,
+		"Remove an installation: its events become rejected events", NULL, &change_installation_remove},
+
+	{"move", "DPU DOORWAY", 2, 2, registry_run,
+		"Move a DPU: ends its installation and begins one at the doorway", TIMES, &change_dpu_move},
+	{"reset", "SPACE COUNT", 2, 2, registry_run,
+		"Say how many people are, or were, in a space", TIMES, &change_reset_add},
+	{"remove-reset", "SPACE TIME", 2, 2, registry_run,
+		"Take such a word back", TIMES, &change_reset_remove},
+
+	{"rejected list", "", 0, 0, rejected_list_run,
+		"List events that could not be stored", NULL, NULL},
+	{"rejected replay", "[ID]", 0, 1, rejected_replay_run,
+		"Try to store them again", NULL, NULL},
+	{"rejected remove", "[ID]", 0, 1, rejected_remove_run,
+		"Remove them", NULL, NULL},
+
+	{"check", "[SPACE…]", 0, -1, check_run,
+		"Compare what is derived with the facts, changing nothing", NULL, NULL},
+	{"rebuild", "[SPACE…]", 0, -1, rebuild_run,
+		"Derive everything again from the facts", NULL, NULL},
+
+	{"replay", "FILE.csv", 1, 1, replay_run,
+		"Send the crossings of a CSV file ('-': standard input)", REPLAY, NULL},
+	{"seed-data", "", 0, 0, seed_data_run,
+		"Make two office buildings and a month of people in them", SEED_DATA, NULL},
+	{"simulate", "", 0, 0, simulate_run,
+		"Let people walk through the doorways now", SIMULATE, NULL},
+};
+/* clang-format on */
+
+struct options {
+	char *config_path;
+	gboolean json, version;
+};
+
+static const char exit_codes[] =
+	"Exit codes:\n"
+	"  0  done\n"
+	"  1  refused or failed, or something was found wrong\n"
+	"  2  unknown command, option or configuration: nothing was tried\n"
+	"  3  the broker or the gateway does not answer";
+
+static void add_command(GString *text, const struct command *command)
+{
+	g_string_append_printf(text, "  %-20s  %s\n", command->name, command->summary);
+}
+
+static char *describe(void)
+{
+	GString *text = g_string_new("Commands:\n");
+
+	for (size_t i = 0; i < G_N_ELEMENTS(commands); i++)
+		add_command(text, &commands[i]);
+	g_string_append(text, "\n" PROGRAM " COMMAND --help tells more about each.\n\n");
+	g_string_append(text, exit_codes);
+	return g_string_free(text, FALSE);
+}
+
+/* Options up to the command's name; what comes behind is the command's. */
+static bool read_options(int *argc, char ***argv, struct options *ret_options)
+{
+	const GOptionEntry entries[] = {
+		{"config", 'c', 0, G_OPTION_ARG_FILENAME, &ret_options->config_path,
+		 "Read this configuration (default: $HEADCOUNT_CONFIG, then "
+		 "/etc/headcount/headcount.conf)",
+		 "FILE"},
+		{"json", 0, 0, G_OPTION_ARG_NONE, &ret_options->json, "Write JSON", NULL},
+		{"version", 0, 0, G_OPTION_ARG_NONE, &ret_options->version,
+		 "Print the version, and end", NULL},
+		G_OPTION_ENTRY_NULL,
+	};
+	g_autoptr(GOptionContext) context = g_option_context_new("COMMAND");
+	g_autofree char *description = describe();
+	g_autoptr(GError) error = NULL;
+
+	g_set_prgname(PROGRAM);
+	g_option_context_set_strict_posix(context, TRUE);
+	g_option_context_set_summary(context, "Counts people in spaces: tells the gateway what is "
+					      "where, and looks after what it stores.");
+	g_option_context_set_description(context, description);
+	g_option_context_add_main_entries(context, entries, NULL);
+	if (g_option_context_parse(context, argc, argv, &error))
+		return true;
+	fprintf(stderr, PROGRAM ": %s (see --help)\n", error->message);
+	return false;
+}
+
+/* Is the command's name what the arguments begin with? How many words it has then, else 0. */
+static int words_of(const struct command *command, char **words)
+{
+	g_auto(GStrv) names = g_strsplit(command->name, " ", 0);
+	int count = 0;
+
+	while (names[count] != NULL) {
+		if (words[count] == NULL || strcmp(names[count], words[count]) != 0)
+			return 0;
+		count++;
+	}
+	return count;
+}
+
+static bool is_of_object(const struct command *command, const char *object)
+{
+	size_t size = strlen(object);
+
+	return strncmp(command->name, object, size) == 0 && command->name[size] == ' ';
+}
+
+/* What can be done to an object: to standard output if that was asked for. */
+static int explain(char **words)
+{
+	bool asked = words[1] != NULL &&
+		     (strcmp(words[1], "--help") == 0 || strcmp(words[1], "-h") == 0);
+	g_autoptr(GString) text = g_string_new(NULL);
+
+	for (size_t i = 0; i < G_N_ELEMENTS(commands); i++) {
+		if (is_of_object(&commands[i], words[0]))
+			add_command(text, &commands[i]);
+	}
+	if (text->len == 0) {
+		fprintf(stderr, PROGRAM ": there is no command '%s' (see --help)\n", words[0]);
+		return EXIT_USAGE;
+	}
+	fprintf(asked ? stdout : stderr, "Expected one of\n%s", text->str);
+	return asked ? EXIT_DONE : EXIT_USAGE;
+}
+
+static int run(const struct options *options, int argc, char **argv)
+{
+	for (size_t i = 0; i < G_N_ELEMENTS(commands); i++) {
+		int words = words_of(&commands[i], argv + 1);
+		struct session session = {
+			.command = &commands[i],
+			.argc = argc - words,
+			.argv = argv + words,
+			.config_path = options->config_path,
+			.json = options->json,
+		};
+		enum exit_code code;
+
+		if (words == 0)
+			continue;
+		code = commands[i].run(&session);
+		session_end(&session);
+		return code;
+	}
+	return explain(argv + 1);
+}
+
+int main(int argc, char **argv)
+{
+	struct options options = {0};
+	int code = EXIT_DONE;
+
+	setlocale(LC_ALL, "");
+	if (!read_options(&argc, &argv, &options)) {
+		code = EXIT_USAGE;
+	} else if (options.version) {
+		puts(PROGRAM " " HEADCOUNT_VERSION);
+	} else if (argc < 2) {
+		fprintf(stderr, PROGRAM ": which command? (see --help)\n");
+		code = EXIT_USAGE;
+	} else {
+		code = run(&options, argc, argv);
+	}
+	g_free(options.config_path);
+	if (fflush(stdout) != 0 && code == EXIT_DONE) {
+		perror(PROGRAM ": standard output");
+		code = EXIT_REFUSED;
+	}
+	return code;
+}

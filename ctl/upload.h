@@ -1,0 +1,30 @@
+/* Crossings on their way to the gateway, in the DPUs' own words (DESIGN.md, section 3): batches of each DPU. */
+#ifndef HEADCOUNT_UPLOAD_H
+#define HEADCOUNT_UPLOAD_H
+
+#include "broker.h"
+#include "event.h"
+
+struct upload;
+
+/* Events: how many were sent, and what the gateway has confirmed of them so far. */
+struct upload_tally {
+	int64_t sent, stored, duplicates, rejected;
+};
+
+/* Puts up to `batch` events of a DPU (1…EVENT_ITEMS) into one message. Borrows the broker. */
+struct upload *upload_new(struct broker *broker, size_t batch);
+void upload_free(
+	struct upload
+		*upload); /* requests unanswered must not be outstanding any more: broker_finish */
+
+/* Takes one event; sends the batches that are full. RESULT_FAILED: broker_why tells. */
+MUST_USE enum result upload_add(struct upload *upload, const char *dpu_id,
+				const struct event *event);
+
+/* Sends what is left and waits until all is confirmed. */
+MUST_USE enum result upload_finish(struct upload *upload);
+
+const struct upload_tally *upload_tally(const struct upload *upload);
+
+#endif
