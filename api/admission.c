@@ -36,12 +36,16 @@ static GString *find_route(struct http_request *request)
 	const struct http_options *options = request->options;
 	const char *method = strcmp(request->method, "HEAD") == 0 ? "GET" : request->method;
 	GString *allowed = g_string_new(NULL);
+	const char *path =
+		NULL; /* the first that matches: one without {…} stands before one with */
 	const char *parts[2];
 
 	for (size_t i = 0; i < options->route_count; i++) {
 		const struct route *route = &options->routes[i];
 
-		if (!matches(route->path, &request->uri, parts))
+		if (path == NULL && matches(route->path, &request->uri, parts))
+			path = route->path;
+		if (path == NULL || strcmp(route->path, path) != 0)
 			continue;
 		g_string_append_printf(allowed, "%s, ", route->method);
 		if (strcmp(route->method, "GET") == 0)

@@ -1,19 +1,17 @@
 #include "live.h"
 
 #include <glib.h>
-#include <inttypes.h>
 #include <string.h>
-#include <strings.h>
 
+#include "feed.h"
 #include "http.h"
 #include "json.h"
 #include "log.h"
+#include "news.h"
 #include "services.h"
 #include "space.h"
 #include "store.h"
 
-#define RING 4096        /* events, of 500 bytes or so */
-#define PAGE 32          /* events: how far a stream is filled at a time */
 #define STREAMS 4096     /* at once */
 #define SPACES_NAMED 100 /* by one stream */
 #define BEAT_S 15        /* a comment after so much silence */
@@ -21,13 +19,6 @@
 #define TURN_MS 50       /* what changes more often is told at this pace */
 #define TICK_MS 1000 /* a look at the database at least this often, in case the broker is away */
 #define RETRY_MS "3000"
-
-/* What all streams are told. */
-struct news {
-	int64_t revision;
-	char id[JSON_ID_SIZE]; /* of the space */
-	char *event;
-};
 
 struct live {
 	const char *database;
@@ -41,13 +32,9 @@ struct live {
 	bool changed; /* something may have */
 	instant looked;
 
-	/* The ring holds all news with revisions after `floor`, up to `last`, in their order. */
-	struct news ring[RING];
-	size_t ring_first, ring_count;
-	int64_t floor, last;
-
+	struct news news;
 	GHashTable *streams; /* set of struct stream */
-	GQueue hungry; /* those that lag behind the ring, in the order in which they said so */
+	GQueue hungry; /* those that lag behind the news, in the order in which they said so */
 };
 
 struct stream {
@@ -63,74 +50,6 @@ struct stream {
 	bool ended;              /* meanwhile: the thread frees it */
 	gint64 last_sent, until; /* monotonic µs */
 };
-
-/* Events */
-
-static void write_removed(GString *out, const struct space_state *state)
-{
-	json_begin_object(out, NULL);
-	json_add_text(out, "id", state->id);
-	json_add_integer(out, "revision", state->point.revision);
-	json_end_object(out);
-}
-
-static void write_event(GString *out, const struct space_state *state)
-{
-	g_autoptr(GString) data = g_string_new(NULL);
-
-	if (state->removed)
-		write_removed(data, state);
-	else
-		space_write(data, state);
-	g_string_append_printf(out, "id: %" PRId64 "\nevent: %s\ndata: %s\n\n",
-			       state->point.revision, state->removed ? "removed" : "state",
-			       data->str);
-}
-
-/* The ring, under the lock */
-
-static const struct news *ring_at(const struct live *live, size_t index)
-{
-	return &live->ring[(live->ring_first + index) % RING];
-}
-
-static void ring_append(struct live *live, struct news *news)
-{
-	struct news *place = &live->ring[(live->ring_first + live->ring_count) % RING];
-
-	if (live->ring_count == RING) {
-		live->floor = place->revision;
-		live->ring_first = (live->ring_first + 1) % RING;
-		g_free(place->event);
-	} else {
-		live->ring_count++;
-	}
-	*place = *news;
-	news->event = NULL;
-}
-
-/* The first with a revision after the one given. */
-static size_t ring_find(const struct live *live, int64_t revision)
-{
-	size_t first = 0, end = live->ring_count;
-
-	while (first < end) {
-		size_t middle = first + (end - first) / 2;
-
-		if (ring_at(live, middle)->revision > revision)
-			end = middle;
-		else
-			first = middle + 1;
-	}
-	return first;
-}
-
-static void ring_clear(struct live *live)
-{
-	for (size_t i = 0; i < live->ring_count; i++)
-		g_free(live->ring[(live->ring_first + i) % RING].event);
-	live->ring_first = live->ring_count = 0;
-}
 
 /* Streams, under the lock */
 
@@ -163,22 +82,22 @@ static void stream_ended(void *context)
 		free_stream(stream);
 }
 
-static void take_from_ring(struct stream *stream)
+static void take_news(struct stream *stream)
 {
 	const struct live *live = stream->live;
-	size_t index = ring_find(live, stream->said);
+	size_t index = news_find(&live->news, stream->said);
 
-	for (int taken = 0; index < live->ring_count && taken < PAGE; index++) {
-		const struct news *news = ring_at(live, index);
+	for (int taken = 0; index < live->news.count && taken < FEED_PAGE; index++) {
+		const struct news_item *item = news_at(&live->news, index);
 
-		if (wants(stream, news->id)) {
-			g_string_append(stream->page, news->event);
+		if (wants(stream, item->id)) {
+			g_string_append(stream->page, item->event);
 			taken++;
 		}
-		stream->said = news->revision;
+		stream->said = item->revision;
 	}
-	if (index == live->ring_count)
-		stream->said = live->last;
+	if (index == live->news.count)
+		stream->said = live->news.last;
 }
 
 /* Gets more to send, if there is more. */
@@ -190,10 +109,10 @@ static void refill(struct stream *stream)
 	stream->sent = 0;
 	if (stream->hungry || stream->reading)
 		return;
-	if (stream->said > live->last)
+	if (stream->said > live->news.last)
 		stream->said = 0; /* it followed another database, or one that is lost */
-	if (stream->said >= live->floor) {
-		take_from_ring(stream);
+	if (stream->said >= live->news.floor) {
+		take_news(stream);
 		return;
 	}
 	stream->hungry = true;
@@ -254,7 +173,7 @@ static void wake_streams(struct live *live, int64_t before, GHashTable *ids)
 		if (!stream->idle || stream->hungry || stream->reading)
 			continue;
 		if (stream->said == before && !wants_any(stream, ids))
-			stream->said = live->last;
+			stream->said = live->news.last;
 		else
 			http_stream_wake(stream->http);
 	}
@@ -262,75 +181,64 @@ static void wake_streams(struct live *live, int64_t before, GHashTable *ids)
 
 /* The thread */
 
-/* What one look at the database finds. */
-struct look {
-	int64_t since, last; /* revisions */
-	bool restarted;      /* `since` is not of this database */
-	size_t found;
-	GArray *news; /* of struct news */
-};
-
-static void clear_news(gpointer data)
-{
-	g_free(((struct news *)data)->event);
-}
-
-static void add_news(void *context, const struct space_state *state)
-{
-	struct look *look = context;
-	g_autoptr(GString) event = g_string_new(NULL);
-	struct news news = {.revision = state->point.revision};
-
-	write_event(event, state);
-	g_strlcpy(news.id, state->id, sizeof news.id);
-	news.event = g_string_free(g_steal_pointer(&event), FALSE);
-	g_array_append_val(look->news, news);
-	look->last = news.revision;
-	look->found++;
-}
-
-static enum result look_work(struct store *store, void *context)
-{
-	struct look *look = context;
-	int64_t last = space_last_revision(store);
-
-	look->restarted = last < look->since;
-	look->last = look->since;
-	if (look->restarted) {
-		look->last = last;
-		return RESULT_OK;
-	}
-	space_changed_since(store, look->since, RING, instant_now(), add_news, look);
-	if (look->found < RING)
-		look->last = last;
-	return RESULT_OK;
-}
-
-static GHashTable *ids_of(const GArray *news)
+static GHashTable *ids_of(const GArray *items)
 {
 	GHashTable *ids = g_hash_table_new(g_str_hash, g_str_equal);
 
-	for (guint i = 0; i < news->len; i++)
-		g_hash_table_add(ids, g_array_index(news, struct news, i).id);
+	for (guint i = 0; i < items->len; i++)
+		g_hash_table_add(ids, g_array_index(items, struct news_item, i).id);
 	return ids;
 }
 
-static void take_look(struct live *live, struct look *look)
+static void take_items(struct live *live, struct feed *feed)
 {
-	g_autoptr(GHashTable) ids = ids_of(look->news);
+	g_autoptr(GHashTable) ids = ids_of(feed->items);
 
 	g_mutex_lock(&live->mutex);
-	if (look->restarted) {
-		ring_clear(live);
-		live->floor = look->last;
-	}
-	live->last = look->last;
+	if (feed->restarted)
+		news_begin_at(&live->news, feed->last);
+	live->news.last = feed->last;
 	live->looked = instant_now();
-	for (guint i = 0; i < look->news->len; i++)
-		ring_append(live, &g_array_index(look->news, struct news, i));
-	if (look->restarted || look->news->len > 0)
-		wake_streams(live, look->restarted ? -1 : look->since, ids);
+	for (guint i = 0; i < feed->items->len; i++)
+		news_append(&live->news, &g_array_index(feed->items, struct news_item, i));
+	if (feed->restarted || feed->items->len > 0)
+		wake_streams(live, feed->restarted ? -1 : feed->known, ids);
 	g_mutex_unlock(&live->mutex);
+}
+
+/* Takes the next stream that lags behind, for reading without the lock; NULL: there is none. */
+static struct stream *next_hungry(struct live *live, struct feed *feed)
+{
+	struct stream *stream;
+
+	g_mutex_lock(&live->mutex);
+	stream = g_queue_pop_head(&live->hungry);
+	if (stream != NULL) {
+		stream->hungry = false;
+		stream->reading = true;
+		feed_want_page(feed, stream->filter, stream->said);
+	}
+	g_mutex_unlock(&live->mutex);
+	return stream;
+}
+
+/* An empty page makes the stream look for itself, and ask again if it must. */
+static void give_page(struct live *live, struct stream *stream, const struct feed *feed, bool read)
+{
+	bool ended;
+
+	g_mutex_lock(&live->mutex);
+	ended = stream->ended;
+	stream->reading = false;
+	if (!ended && read) {
+		stream->said = feed->page_last;
+		g_string_append_len(stream->page, feed->page->str, (gssize)feed->page->len);
+	}
+	if (!ended)
+		http_stream_wake(stream->http);
+	g_mutex_unlock(&live->mutex);
+	if (ended)
+		free_stream(stream);
 }
 
 /* Logs trouble with the database once. */
@@ -352,150 +260,27 @@ static bool open_store(struct live *live)
 		      problem.detail);
 }
 
-/* Puts what has changed into the ring. False if the database can't be read. */
-static bool look_for_changes(struct live *live)
+/* Reads what is new, and a page for a stream if one lags behind. True if there is more to be read. */
+static bool read_on(struct live *live)
 {
-	struct look look;
-
-	do {
-		enum result result;
-
-		look = (struct look){.since = live->last,
-				     .news = g_array_new(FALSE, FALSE, sizeof(struct news))};
-		g_array_set_clear_func(look.news, clear_news);
-		result = store_transaction(live->store, look_work, &look);
-		if (worked(live, result, store_error(live->store)))
-			take_look(live, &look);
-		else
-			look.found = 0;
-		g_array_unref(look.news);
-	} while (look.found == RING);
-	return !live->failing;
-}
-
-/* A page for one stream */
-
-struct page {
-	const struct stream *stream;
-	int64_t since, until; /* revisions: after the one, up to the other */
-	int64_t said;         /* up to that the page says everything */
-	size_t found;
-	GString *text;
-};
-
-static void add_to_page(struct page *page, const struct space_state *state)
-{
-	write_event(page->text, state);
-	page->said = state->point.revision;
-}
-
-static void add_found(void *context, const struct space_state *state)
-{
-	struct page *page = context;
-
-	page->found++;
-	if (state->point.revision <= page->until)
-		add_to_page(page, state);
-}
-
-static gint compare_states(gconstpointer left, gconstpointer right)
-{
-	const struct space_state *a = left, *b = right;
-
-	return (a->point.revision > b->point.revision) - (a->point.revision < b->point.revision);
-}
-
-/* The spaces of the stream's filter that are due, in the order of their revisions. */
-static GArray *find_filtered(struct store *store, const struct page *page)
-{
-	GArray *states = g_array_new(FALSE, FALSE, sizeof(struct space_state));
-	GHashTableIter each;
-	gpointer id;
-
-	g_hash_table_iter_init(&each, page->stream->filter);
-	while (g_hash_table_iter_next(&each, &id, NULL)) {
-		struct space_state state;
-
-		if (space_find_removed_too(store, id, instant_now(), &state) == RESULT_OK &&
-		    state.point.revision > page->since && state.point.revision <= page->until)
-			g_array_append_val(states, state);
-	}
-	g_array_sort(states, compare_states);
-	return states;
-}
-
-static enum result page_work(struct store *store, void *context)
-{
-	struct page *page = context;
-	g_autoptr(GArray) states = NULL;
-
-	if (page->stream->filter == NULL) {
-		space_changed_since(store, page->since, PAGE, instant_now(), add_found, page);
-		if (page->found < PAGE)
-			page->said = page->until;
-		return RESULT_OK;
-	}
-	states = find_filtered(store, page);
-	for (guint i = 0; i < MIN(states->len, PAGE); i++)
-		add_to_page(page, &g_array_index(states, struct space_state, i));
-	if (states->len <= PAGE)
-		page->said = page->until;
-	return RESULT_OK;
-}
-
-/* Takes the next stream that lags behind, for reading without the lock. */
-static struct stream *next_hungry(struct live *live, struct page *page)
-{
+	struct feed feed;
 	struct stream *stream;
+	bool read, more;
 
-	g_mutex_lock(&live->mutex);
-	stream = g_queue_pop_head(&live->hungry);
-	if (stream != NULL) {
-		stream->hungry = false;
-		stream->reading = true;
-		*page = (struct page){.stream = stream,
-				      .since = stream->said,
-				      .said = stream->said,
-				      .until = live->last};
-	}
-	g_mutex_unlock(&live->mutex);
-	return stream;
-}
-
-static void give_page(struct live *live, struct stream *stream, struct page *page)
-{
-	bool ended;
-
-	g_mutex_lock(&live->mutex);
-	ended = stream->ended;
-	stream->reading = false;
-	if (!ended) {
-		stream->said = page->said;
-		g_string_append_len(stream->page, page->text->str, (gssize)page->text->len);
-		http_stream_wake(stream->http);
-	}
-	g_mutex_unlock(&live->mutex);
-	if (ended)
-		free_stream(stream);
-}
-
-static void feed_hungry(struct live *live)
-{
-	struct stream *stream;
-	struct page page;
-
-	while (!live->failing && (stream = next_hungry(live, &page)) != NULL) {
-		enum result result;
-
-		page.text = g_string_new(NULL);
-		result = store_transaction(live->store, page_work, &page);
-		if (!worked(live, result, store_error(live->store))) {
-			g_string_truncate(page.text, 0);
-			page.said = page.since; /* it will ask again */
-		}
-		give_page(live, stream, &page);
-		g_string_free(page.text, TRUE);
-	}
+	feed_begin(&feed, live->news.last);
+	stream = next_hungry(live, &feed);
+	read = worked(live, store_transaction(live->store, feed_read, &feed),
+		      store_error(live->store));
+	if (read)
+		take_items(live, &feed);
+	else
+		g_clear_pointer(&live->store,
+				store_close); /* perhaps another file is there by now */
+	if (stream != NULL)
+		give_page(live, stream, &feed, read);
+	more = read && (stream != NULL || feed.more);
+	feed_end(&feed);
+	return more;
 }
 
 static void send_beats(struct live *live)
@@ -540,16 +325,15 @@ static bool wait_for_work(struct live *live, gint64 turned)
 static void *run(void *data)
 {
 	struct live *live = data;
+	gint64 turned;
 
 	do {
-		gint64 now = g_get_monotonic_time();
-
-		if (open_store(live) && look_for_changes(live))
-			feed_hungry(live);
+		turned = g_get_monotonic_time();
+		while (open_store(live) && read_on(live))
+			;
 		send_beats(live);
-		if (!wait_for_work(live, now))
-			return NULL;
-	} while (true);
+	} while (wait_for_work(live, turned));
+	return NULL;
 }
 
 struct live *live_start(const char *database)
@@ -558,8 +342,8 @@ struct live *live_start(const char *database)
 
 	live->database = database;
 	live->looked = INSTANT_NONE;
-	live->floor = live->last =
-		INT64_MAX; /* until the first look: no stream is past it, none is in reach */
+	news_begin_at(&live->news,
+		      INT64_MAX); /* until the first look: no stream is past it, none is in reach */
 	g_mutex_init(&live->mutex);
 	g_cond_init(&live->cond);
 	g_queue_init(&live->hungry);
@@ -581,7 +365,7 @@ void live_free(struct live *live)
 {
 	if (live == NULL)
 		return;
-	ring_clear(live);
+	news_begin_at(&live->news, 0);
 	g_hash_table_unref(live->streams);
 	store_close(live->store);
 	g_mutex_clear(&live->mutex);

@@ -22,8 +22,8 @@ void live_stop(struct live *live);
 /* When live_stop was called and all streams have ended. */
 void live_free(struct live *live);
 
-/* Spaces may have changed: what is a struct broker_listener's spaces_changed. From any thread. */
-void live_changed(void *live);
+/* Spaces may have changed: what is a struct broker_listener's spaces_changed; the context is the struct live. From any thread. */
+void live_changed(void *context);
 
 size_t live_streams(struct live *live);
 /* When the database could be read last; INSTANT_NONE: not yet. The thread tries once a second. */

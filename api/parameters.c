@@ -71,7 +71,7 @@ static bool read_local(struct http_request *request, const char *name,
 	if (is_within(local - INSTANT_DAY) || is_within(local + INSTANT_DAY))
 		fit = zone_from_local(zone->zone, local, &first, &second);
 	if (!is_within(first)) {
-		http_refuse_parameter(request, name, "expected a time from 1970 to now");
+		http_refuse_parameter(request, name, TIME_EXPECTED);
 		return false;
 	}
 	if (fit == ZONE_GAP)

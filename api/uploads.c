@@ -94,10 +94,10 @@ static void published(void *context, enum result result, const char *text, size_
 {
 	struct upload *upload = context;
 	struct http_request *request = upload->request;
-	GString *body;
 
 	if (result == RESULT_OK) {
-		body = g_string_new(NULL);
+		GString *body = g_string_new(NULL);
+
 		json_begin_object(body, NULL);
 		json_add_integer(body, "accepted", upload->items);
 		json_end_object(body);

@@ -3,6 +3,8 @@
 #include <glib.h>
 #include <string.h>
 
+#define NO_TEXT "\xEF\xBF\xBD" /* U+FFFD: no parameter has such a name or takes such a value */
+
 /* A target with a host in front, as proxies get it: RFC 9112, 3.2.2. */
 static const char *skip_host(const char *text)
 {
@@ -29,52 +31,54 @@ static char *decode_form(const char *text, size_t size)
 {
 	g_autofree char *spaced = g_strndup(text, size);
 
-	return decode(g_strdelimit(spaced, "+", ' '), size);
+	char *decoded = decode(g_strdelimit(spaced, "+", ' '), size);
+
+	return decoded != NULL ? decoded : g_strdup(NO_TEXT);
 }
 
-static bool parse_path(const char *path, size_t size, struct uri *uri, const char **reterr_why)
+static void clear_path(struct uri *uri)
+{
+	for (size_t i = 0; i < URI_SEGMENTS; i++)
+		g_clear_pointer(&uri->segments[i], g_free);
+	uri->segment_count = 0;
+}
+
+static void parse_path(const char *path, size_t size, struct uri *uri)
 {
 	const char *end = path + size;
 
-	for (; path < end; uri->segment_count++) {
+	while (path < end) {
 		size_t length = strcspn(path + 1, "/?");
+		char *segment = uri->segment_count < URI_SEGMENTS ? decode(path + 1, length) : NULL;
 
-		*reterr_why = "the path has too many segments";
-		if (uri->segment_count == URI_SEGMENTS)
-			return false;
-		*reterr_why = "the path is not percent-encoded UTF-8";
-		uri->segments[uri->segment_count] = decode(path + 1, length);
-		if (uri->segments[uri->segment_count] == NULL)
-			return false;
+		if (segment == NULL) {
+			clear_path(uri);
+			return;
+		}
+		uri->segments[uri->segment_count++] = segment;
 		path += 1 + length;
 	}
-	return true;
 }
 
-static bool parse_parameter(const char *text, size_t size, struct uri *uri, const char **reterr_why)
+static void parse_parameter(const char *text, size_t size, struct uri_parameter *ret_parameter)
 {
-	struct uri_parameter *parameter = &uri->parameters[uri->parameter_count];
 	const char *equals = memchr(text, '=', size);
 	size_t name_size = equals != NULL ? (size_t)(equals - text) : size;
 
-	*reterr_why = "the query has too many parameters";
-	if (uri->parameter_count == URI_PARAMETERS)
-		return false;
-	uri->parameter_count++;
-	*reterr_why = "the query is not percent-encoded UTF-8";
-	parameter->name = decode_form(text, name_size);
-	parameter->value =
+	ret_parameter->name = decode_form(text, name_size);
+	ret_parameter->value =
 		equals != NULL ? decode_form(equals + 1, size - name_size - 1) : g_strdup("");
-	return parameter->name != NULL && parameter->value != NULL;
 }
 
-static bool parse_query(const char *query, struct uri *uri, const char **reterr_why)
+static bool parse_query(const char *query, struct uri *uri)
 {
 	while (*query != '\0') {
 		size_t size = strcspn(query, "&");
 
-		if (size > 0 && !parse_parameter(query, size, uri, reterr_why))
+		if (size > 0 && uri->parameter_count == URI_PARAMETERS)
 			return false;
+		if (size > 0)
+			parse_parameter(query, size, &uri->parameters[uri->parameter_count++]);
 		query += size;
 		query += *query == '&';
 	}
@@ -88,18 +92,19 @@ bool uri_parse(const char *text, struct uri *ret_uri, const char **reterr_why)
 
 	*ret_uri = (struct uri){0};
 	*reterr_why = "the path must begin with /";
-	if (size == 0 && path > text) {
-		ret_uri->segments[ret_uri->segment_count++] = g_strdup("");
-	} else if (*path != '/' || !parse_path(path, size, ret_uri, reterr_why)) {
+	if (*path != '/' && path == text)
 		return false;
-	}
-	return path[size] == '\0' || parse_query(path + size + 1, ret_uri, reterr_why);
+	if (size == 0)
+		ret_uri->segments[ret_uri->segment_count++] = g_strdup("");
+	else
+		parse_path(path, size, ret_uri);
+	*reterr_why = "the query has too many parameters";
+	return path[size] == '\0' || parse_query(path + size + 1, ret_uri);
 }
 
 void uri_clear(struct uri *uri)
 {
-	for (size_t i = 0; i < URI_SEGMENTS; i++)
-		g_free(uri->segments[i]);
+	clear_path(uri);
 	for (size_t i = 0; i < URI_PARAMETERS; i++) {
 		g_free(uri->parameters[i].name);
 		g_free(uri->parameters[i].value);

@@ -9,11 +9,12 @@
 #define URI_PARAMETERS 16
 
 struct uri_parameter {
-	char *name, *value;
+	char *name, *value; /* U+FFFD for what is no percent-encoded UTF-8 without NULs */
 };
 
 struct uri {
-	char *segments[URI_SEGMENTS]; /* of the path; "/" has one, which is empty */
+	/* Of the path; "/" has one, which is empty. None, if there are more or one is no percent-encoded UTF-8. */
+	char *segments[URI_SEGMENTS];
 	size_t segment_count;
 	struct uri_parameter parameters[URI_PARAMETERS]; /* of the query, in their order */
 	size_t parameter_count;

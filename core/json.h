@@ -63,7 +63,7 @@ void json_end_array(GString *out);
 void json_add_text(GString *out, const char *name, const char *text); /* NULL writes null */
 void json_add_text_sized(GString *out, const char *name, const char *text, size_t size);
 void json_add_integer(GString *out, const char *name, int64_t value);
-void json_add_number(GString *out, const char *name, double value, int decimals);
+void json_add_number(GString *out, const char *name, double value, int decimals); /* at most */
 void json_add_boolean(GString *out, const char *name, bool value);
 void json_add_null(GString *out, const char *name);
 void json_add_instant(GString *out, const char *name, instant when); /* INSTANT_NONE writes null */

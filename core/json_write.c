@@ -117,6 +117,12 @@ void json_add_number(GString *out, const char *name, double value, int decimals)
 	begin_value(out, name);
 	g_snprintf(format, sizeof format, "%%.%df", decimals);
 	g_string_append(out, g_ascii_formatd(text, sizeof text, format, value));
+	while (decimals > 0 && g_str_has_suffix(out->str, "0")) {
+		g_string_truncate(out, out->len - 1);
+		decimals--;
+	}
+	if (g_str_has_suffix(out->str, "."))
+		g_string_truncate(out, out->len - 1);
 }
 
 void json_add_boolean(GString *out, const char *name, bool value)

@@ -23,7 +23,7 @@
 
 #include "store.h"
 
-#define REGISTRY_COMMAND_BYTES 65536
+#define REGISTRY_COMMAND_BYTES 66560 /* values of 64 KiB and what stands around them */
 
 struct registry_limits {
 	instant now;

@@ -14,7 +14,9 @@
 
 #define KEEPALIVE_S 30
 #define PATIENCE_S 10
-#define CLIENT_BYTES 16 /* a name that nobody guesses: whoever knows it could read the answers */
+#define EXPIRY_AHEAD_S 2 /* a broker reckons in whole seconds, and may let one more pass */
+#define LOOK_MS 1000     /* how often to look at the clock while nothing comes */
+#define CLIENT_BYTES 16  /* a name that nobody guesses: whoever knows it could read the answers */
 
 /* Requests that are not answered yet. Enough to fill a batch of the gateway; below the 1000 messages that a broker
  * holds for a client by default, so that it drops no answer. */
@@ -220,7 +222,7 @@ static bool pump(struct broker *broker, int64_t ms, int descriptor)
 
 	if (mosquitto_want_write(broker->client))
 		polls[0].events |= POLLOUT;
-	if (poll(polls, G_N_ELEMENTS(polls), (int)CLAMP(ms, 0, 1000)) < 0 && errno != EINTR)
+	if (poll(polls, G_N_ELEMENTS(polls), (int)CLAMP(ms, 0, LOOK_MS)) < 0 && errno != EINTR)
 		lose(broker, "poll: %s", g_strerror(errno));
 	if (polls[0].revents & (POLLIN | POLLHUP | POLLERR))
 		settle(broker, mosquitto_loop_read(broker->client, 1));
@@ -253,7 +255,7 @@ enum result broker_attend(struct broker *broker, int64_t ms, int descriptor)
 enum result broker_finish(struct broker *broker)
 {
 	while (!broker->lost && broker->outstanding > 0)
-		pump(broker, PATIENCE_S * 1000, -1);
+		pump(broker, LOOK_MS, -1);
 	return result_of(broker);
 }
 
@@ -305,7 +307,7 @@ static void connect_client(struct broker *broker, const struct config *config, c
 		lose(broker, "no connection to the broker at %s: %s", broker->address,
 		     reason_of(code));
 	while (!broker->lost && !broker->ready)
-		pump(broker, PATIENCE_S * 1000, -1);
+		pump(broker, LOOK_MS, -1);
 }
 
 enum result broker_open(const struct config *config, struct broker **ret_broker,
@@ -355,7 +357,7 @@ void broker_close(struct broker *broker)
 static int add_properties(const struct broker *broker, const struct request *request,
 			  uint64_t number, mosquitto_property **properties)
 {
-	uint32_t expiry_s = (uint32_t)(broker->patience_us / G_USEC_PER_SEC);
+	uint32_t expiry_s = (uint32_t)(broker->patience_us / G_USEC_PER_SEC) - EXPIRY_AHEAD_S;
 	int code = mosquitto_property_add_string(properties, MQTT_PROP_RESPONSE_TOPIC,
 						 broker->reply_topic);
 
@@ -386,7 +388,7 @@ enum result broker_request(struct broker *broker, const struct request *request)
 	struct pending *pending = &broker->pending[number % WINDOW];
 
 	while (!broker->lost && pending->number != 0)
-		pump(broker, PATIENCE_S * 1000, -1);
+		pump(broker, LOOK_MS, -1);
 	if (broker->lost)
 		return RESULT_FAILED;
 	if (broker->outstanding == 0)

@@ -4,8 +4,8 @@
 
 #include "list.h"
 
-/* How full the spaces become: then as many go as come. */
-#define PEOPLE_USUAL 12
+/* At half of it as many go as come. */
+#define PEOPLE_MOST INT64_C(24)
 
 #define TRIES_MOST 1000 /* to find a doorway that somebody can go through */
 
@@ -115,15 +115,18 @@ static void add_installation(void *context, const struct json *installation)
 	const char *dpu_id = text(installation, "dpu");
 	const struct doorway *doorway =
 		g_hash_table_lookup(crowd->doorways, text(installation, "doorway"));
-	struct gate gate = {.orientation = (int)number(installation, "orientation")};
+	struct gate gate;
 
 	if (doorway == NULL || !crowd->chosen(dpu_id, crowd->most) ||
 	    time_of(installation, "started_at", INSTANT_LAST) > crowd->now ||
 	    time_of(installation, "ended_at", INSTANT_LAST) <= crowd->now)
 		return;
-	gate.dpu_id = g_strdup(dpu_id);
-	gate.space = doorway->space;
-	gate.adjacent = doorway->adjacent;
+	gate = (struct gate){
+		.dpu_id = g_strdup(dpu_id),
+		.space = doorway->space,
+		.adjacent = doorway->adjacent,
+		.orientation = (int)number(installation, "orientation"),
+	};
 	g_array_append_val(crowd->gates, gate);
 }
 
@@ -177,7 +180,7 @@ static bool can_leave(const struct crowd *crowd, guint space)
 static bool choose_inward(const struct crowd *crowd, const struct gate *gate, GRand *dice)
 {
 	int64_t people = MAX(room(crowd, gate->space)->people, 0);
-	bool inward = g_rand_int_range(dice, 0, 2 * PEOPLE_USUAL) >= MIN(people, 2 * PEOPLE_USUAL);
+	bool inward = g_rand_int_range(dice, 0, PEOPLE_MOST) >= MIN(people, PEOPLE_MOST);
 
 	return can_leave(crowd, inward ? gate->adjacent : gate->space) ? inward : !inward;
 }

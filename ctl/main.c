@@ -75,6 +75,13 @@ static const struct command commands[] = {
 	{"rejected remove", "[ID]", 0, 1, rejected_remove_run,
 		"Remove them", NULL, NULL},
 
+	{"token add", "NAME", 1, 1, token_add_run,
+		"Make a token for the HTTP side, and show it", TIMES, NULL},
+	{"token list", "", 0, 0, token_list_run,
+		"List the tokens", NULL, NULL},
+	{"token remove", "NAME", 1, 1, token_remove_run,
+		"Take a token back: it is refused from now on", NULL, NULL},
+
 	{"check", "[SPACE…]", 0, -1, check_run,
 		"Compare what is derived with the facts, changing nothing", NULL, NULL},
 	{"rebuild", "[SPACE…]", 0, -1, rebuild_run,
@@ -168,7 +175,7 @@ static bool is_of_object(const struct command *command, const char *object)
 }
 
 /* What can be done to an object: to standard output if that was asked for. */
-static int explain(char **words)
+static enum exit_code explain(char **words)
 {
 	bool asked = words[1] != NULL &&
 		     (strcmp(words[1], "--help") == 0 || strcmp(words[1], "-h") == 0);
@@ -186,7 +193,7 @@ static int explain(char **words)
 	return asked ? EXIT_DONE : EXIT_USAGE;
 }
 
-static int run(const struct options *options, int argc, char **argv)
+static enum exit_code run(const struct options *options, int argc, char **argv)
 {
 	for (size_t i = 0; i < G_N_ELEMENTS(commands); i++) {
 		int words = words_of(&commands[i], argv + 1);
@@ -211,7 +218,7 @@ static int run(const struct options *options, int argc, char **argv)
 int main(int argc, char **argv)
 {
 	struct options options = {0};
-	int code = EXIT_DONE;
+	enum exit_code code = EXIT_DONE;
 
 	setlocale(LC_ALL, "");
 	if (!read_options(&argc, &argv, &options)) {
@@ -229,5 +236,5 @@ int main(int argc, char **argv)
 		perror(PROGRAM ": standard output");
 		code = EXIT_REFUSED;
 	}
-	return code;
+	return (int)code;
 }

@@ -44,14 +44,14 @@ static enum result send_command(struct premises *premises, GString *command, con
 }
 
 enum result premises_add_space(struct premises *premises, const char *id, const char *name,
-			       const char *timezone, const char *parent, int64_t capacity,
+			       const char *zone, const char *parent, int64_t capacity,
 			       const char *daily_reset)
 {
 	g_autoptr(GString) command = begin_command("space");
 
 	json_add_text(command, "id", id);
 	json_add_text(command, "name", name);
-	json_add_text(command, "timezone", timezone);
+	json_add_text(command, "timezone", zone);
 	json_add_text(command, "parent", parent);
 	if (capacity > 0)
 		json_add_integer(command, "capacity", capacity);

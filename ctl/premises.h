@@ -14,7 +14,7 @@ struct premises {
 /* Each sends a command and does not wait for its answer: broker_finish does. RESULT_FAILED: broker_why tells.
  * A NULL text, and capacity 0, is none. */
 MUST_USE enum result premises_add_space(struct premises *premises, const char *id, const char *name,
-					const char *timezone, const char *parent, int64_t capacity,
+					const char *zone, const char *parent, int64_t capacity,
 					const char *daily_reset);
 MUST_USE enum result premises_add_doorway(struct premises *premises, const char *id,
 					  const char *name, const char *space,

@@ -20,14 +20,14 @@ void progress_show(struct progress *progress, int64_t count, int64_t part, int64
 {
 	static const char bar[BAR_WIDTH + 1] = "##############################";
 	gint64 now = progress->shown ? g_get_monotonic_time() : 0;
-	int64_t full;
 
 	if (!progress->shown || now < progress->next_us)
 		return;
 	progress->next_us = now + INTERVAL_US;
 	fprintf(stderr, CLEAR_LINE "%" PRId64 " %s", count, progress->what);
 	if (whole > 0) {
-		full = MIN(part, whole) * BAR_WIDTH / whole;
+		int64_t full = MIN(part, whole) * BAR_WIDTH / whole;
+
 		fprintf(stderr, "  [%-*.*s] %" PRId64 "%%", BAR_WIDTH, (int)full, bar,
 			MIN(part, whole) * 100 / whole);
 	}

@@ -167,42 +167,35 @@ static enum result send_rows(struct replay *replay)
 static void say_summary(const struct replay *replay)
 {
 	const struct upload_tally *tally = upload_tally(replay->upload);
+	g_autofree char *text = upload_tally_text(tally);
+	g_autoptr(GString) invalid = g_string_new(NULL);
 	g_autoptr(GString) json = g_string_new(NULL);
-	g_autofree char *invalid =
-		replay->invalid == 0
-			? g_strdup("")
-			: g_strdup_printf(", %" PRId64 " could not be read", replay->invalid);
 
 	json_begin_object(json, NULL);
 	json_add_integer(json, "rows", replay->rows);
-	json_add_integer(json, "stored", tally->stored);
-	json_add_integer(json, "duplicates", tally->duplicates);
-	json_add_integer(json, "rejected", tally->rejected);
+	upload_tally_add(json, tally);
 	json_add_integer(json, "invalid", replay->invalid);
 	json_end_object(json);
-	session_say(replay->session, json->str,
-		    "%" PRId64 " rows: %" PRId64 " stored, %" PRId64 " duplicates, %" PRId64
-		    " rejected%s",
-		    replay->rows, tally->stored, tally->duplicates, tally->rejected, invalid);
+	if (replay->invalid > 0)
+		g_string_printf(invalid, ", %" PRId64 " could not be read", replay->invalid);
+	session_say(replay->session, json->str, "%" PRId64 " rows: %s%s", replay->rows, text,
+		    invalid->str);
 }
 
 static enum exit_code conclude(const struct replay *replay, enum result result)
 {
 	const struct upload_tally *tally = upload_tally(replay->upload);
-	int64_t confirmed = tally->stored + tally->duplicates + tally->rejected;
 
 	say_summary(replay);
 	if (result != RESULT_OK)
 		return session_no_answer(replay->session);
 	if (ferror(replay->file)) {
-		session_complain(replay->session, "%s: %s", replay->path, g_strerror(errno));
+		session_complain(replay->session, "%s: it can't be read to its end", replay->path);
 		return EXIT_REFUSED;
 	}
 	if (tally->rejected > 0)
-		session_complain(replay->session, "see '" PROGRAM " rejected list' for why");
-	return replay->invalid == 0 && tally->rejected == 0 && confirmed == tally->sent
-		       ? EXIT_DONE
-		       : EXIT_REFUSED;
+		session_complain(replay->session, "why: see " PROGRAM " rejected list");
+	return replay->invalid == 0 && upload_tally_clean(tally) ? EXIT_DONE : EXIT_REFUSED;
 }
 
 static enum exit_code replay_file(struct session *session, FILE *file, size_t batch)

@@ -62,23 +62,19 @@ static enum result send_days(struct upload *upload, const struct plan *plan)
 static void say_summary(const struct session *session, const struct premises *premises,
 			const struct upload_tally *tally)
 {
+	g_autofree char *text = upload_tally_text(tally);
 	g_autoptr(GString) json = g_string_new(NULL);
 
 	json_begin_object(json, NULL);
 	json_add_integer(json, "made", premises->made);
 	json_add_integer(json, "existing", premises->existing);
-	json_add_integer(json, "sent", tally->sent);
-	json_add_integer(json, "stored", tally->stored);
-	json_add_integer(json, "duplicates", tally->duplicates);
-	json_add_integer(json, "rejected", tally->rejected);
+	json_add_integer(json, "crossings", tally->sent);
+	upload_tally_add(json, tally);
 	json_end_object(json);
 	session_say(session, json->str,
 		    "Spaces, doorways, DPUs and installations: %" PRId64 " made, %" PRId64
-		    " were there\n"
-		    "%" PRId64 " crossings: %" PRId64 " stored, %" PRId64 " duplicates, %" PRId64
-		    " rejected",
-		    premises->made, premises->existing, tally->sent, tally->stored,
-		    tally->duplicates, tally->rejected);
+		    " were there\n%" PRId64 " crossings: %s",
+		    premises->made, premises->existing, tally->sent, text);
 }
 
 static enum exit_code seed(struct session *session, struct broker *broker, const struct plan *plan)
@@ -94,7 +90,7 @@ static enum exit_code seed(struct session *session, struct broker *broker, const
 	say_summary(session, &premises, tally);
 	if (result != RESULT_OK)
 		code = session_no_answer(session);
-	else if (premises.refused > 0 || tally->stored + tally->duplicates < tally->sent)
+	else if (premises.refused > 0 || !upload_tally_clean(tally))
 		code = EXIT_REFUSED;
 	upload_free(upload);
 	return code;

@@ -221,6 +221,7 @@ static enum result run(struct simulation *simulation)
 static void say_summary(const struct session *session, const struct simulation *simulation)
 {
 	const struct upload_tally *tally = upload_tally(simulation->upload);
+	g_autofree char *text = upload_tally_text(tally);
 	g_autoptr(GString) json = g_string_new(NULL);
 
 	json_begin_object(json, NULL);
@@ -229,18 +230,13 @@ static void say_summary(const struct session *session, const struct simulation *
 	json_add_integer(json, "duplicated", simulation->duplicates);
 	json_add_integer(json, "out_of_order", simulation->out_of_order);
 	json_add_integer(json, "sent", tally->sent);
-	json_add_integer(json, "stored", tally->stored);
-	json_add_integer(json, "duplicates", tally->duplicates);
-	json_add_integer(json, "rejected", tally->rejected);
+	upload_tally_add(json, tally);
 	json_end_object(json);
 	session_say(session, json->str,
 		    "%" PRId64 " crossings, of them %" PRId64 " late, %" PRId64
-		    " out of order and %" PRId64 " twice\n"
-		    "%" PRId64 " events sent: %" PRId64 " stored, %" PRId64 " duplicates, %" PRId64
-		    " rejected",
+		    " out of order and %" PRId64 " twice\n%" PRId64 " events sent: %s",
 		    simulation->crossings, simulation->late, simulation->out_of_order,
-		    simulation->duplicates, tally->sent, tally->stored, tally->duplicates,
-		    tally->rejected);
+		    simulation->duplicates, tally->sent, text);
 }
 
 static enum exit_code run_crowd(struct session *session, struct broker *broker, struct crowd *crowd,
@@ -262,7 +258,7 @@ static enum exit_code run_crowd(struct session *session, struct broker *broker, 
 	say_summary(session, &simulation);
 	if (result != RESULT_OK)
 		code = session_no_answer(session);
-	else if (tally->stored + tally->duplicates < tally->sent)
+	else if (!upload_tally_clean(tally))
 		code = EXIT_REFUSED;
 	upload_free(simulation.upload);
 	g_sequence_free(simulation.held);

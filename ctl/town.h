@@ -19,8 +19,8 @@ struct town_crossing {
 };
 
 /* What the DPUs of a building count on a day of its own timezone, in the order of time: an array of struct town_crossing,
- * the caller's. The same seed gives the same, whatever else is asked. `day` counts from 1970-01-01. */
-GArray *town_day(int building, int64_t day, guint32 seed);
+ * the caller's. The same seed gives the same, whatever else is asked. Days are numbered from 1970-01-01. */
+GArray *town_day(int building, int64_t number, guint32 seed);
 
 /* The day that the building's clocks show at an instant. */
 int64_t town_day_of(int building, instant when);

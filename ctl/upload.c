@@ -1,7 +1,6 @@
 #include "upload.h"
 
-#include <glib.h>
-#include <string.h>
+#include <inttypes.h>
 
 /* Events that wait for their batch to fill, of all DPUs together: about 10 MB. */
 #define WAITING_MOST 100000
@@ -153,4 +152,22 @@ enum result upload_finish(struct upload *upload)
 const struct upload_tally *upload_tally(const struct upload *upload)
 {
 	return &upload->tally;
+}
+
+char *upload_tally_text(const struct upload_tally *tally)
+{
+	return g_strdup_printf("%" PRId64 " stored, %" PRId64 " duplicates, %" PRId64 " rejected",
+			       tally->stored, tally->duplicates, tally->rejected);
+}
+
+void upload_tally_add(GString *json, const struct upload_tally *tally)
+{
+	json_add_integer(json, "stored", tally->stored);
+	json_add_integer(json, "duplicates", tally->duplicates);
+	json_add_integer(json, "rejected", tally->rejected);
+}
+
+bool upload_tally_clean(const struct upload_tally *tally)
+{
+	return tally->stored + tally->duplicates == tally->sent;
 }

@@ -27,4 +27,11 @@ MUST_USE enum result upload_finish(struct upload *upload);
 
 const struct upload_tally *upload_tally(const struct upload *upload);
 
+/* The tally for people, "530 stored, 33 duplicates, 0 rejected" (the caller's), and as members of a JSON object. */
+char *upload_tally_text(const struct upload_tally *tally);
+void upload_tally_add(GString *json, const struct upload_tally *tally);
+
+/* Was all that was sent stored, now or before? */
+bool upload_tally_clean(const struct upload_tally *tally);
+
 #endif

@@ -174,7 +174,11 @@ def wait_for_rows(gateway, load, rows):
         assert not load.failures, load.failures
         return stored >= rows
 
-    gateway.wait_for(enough, 120, f"{rows} events are stored")
+    wait_until(
+        enough,
+        120,
+        lambda: f"of {len(load.sent)} events sent {rows_stored(gateway)} are stored, not {rows}",
+    )
 
 
 # What must hold in the end
@@ -182,10 +186,10 @@ def wait_for_rows(gateway, load, rows):
 
 def check_everything(gateway, load):
     assert load.acknowledged == load.events  # all of them, in the end
-    gateway.wait_for(
+    wait_until(
         lambda: rows_stored(gateway) >= len(load.events),
         120,
-        lambda: f"all acknowledged events are stored: {rows_stored(gateway)} of {len(load.events)}",
+        lambda: f"of {len(load.events)} acknowledged events {rows_stored(gateway)} are stored",
     )
     lost_places = {STRANGER: "unknown_dpu", SPARE: "no_installation"}
     attributable = sorted(event for event in load.events if event.dpu not in lost_places)

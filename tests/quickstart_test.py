@@ -1,6 +1,7 @@
 """scripts/quickstart as a newcomer runs it: builds release, starts everything, ends it again."""
 
 import contextlib
+import json
 import os
 import re
 import shlex
@@ -95,7 +96,9 @@ def test_a_simulated_building_is_alive(tmp_path):
             lambda: retained_topics(running.broker, "space/+/count"), 60, "retained counts"
         )
         assert len(counts) > 5
-        assert "space" in running.headcount("space", "list", "--json")
+        assert {space["id"] for space in json.loads(running.headcount("space", "list", "--json"))} == {
+            topic.split("/")[1] for topic in counts
+        }
         folder = running.ready.data
         assert running.end() == 0
         assert not os.path.exists(folder)
@@ -120,8 +123,8 @@ def test_two_run_side_by_side_and_a_third_finds_its_port_taken(tmp_path):
             ports = {one.ready.mqtt, one.ready.http, two.ready.mqtt, two.ready.http}
             assert len(ports) == 4
             one.headcount("space", "add", "A")
-            assert "A" in one.headcount("space", "list")
-            assert "A" not in two.headcount("space", "list")
+            assert [space["id"] for space in json.loads(one.headcount("space", "list", "--json"))] == ["A"]
+            assert json.loads(two.headcount("space", "list", "--json")) == []
             third = Quickstart(tmp_path / "log-3", "--no-demo", "--mqtt-port", one.ready.mqtt)
             assert third.process.wait(BUILD_SECONDS) != 0
             assert f"port {one.ready.mqtt} is taken" in third.output()
