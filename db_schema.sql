@@ -5,7 +5,7 @@
 -- Facts: the registry
 
 CREATE TABLE space (
-	id INTEGER PRIMARY KEY,
+	id INTEGER PRIMARY KEY AUTOINCREMENT, -- never given twice, so that nobody takes one space for another
 	space_id TEXT NOT NULL UNIQUE
 		CHECK (length(space_id) BETWEEN 1 AND 64 AND space_id NOT GLOB '*[^-A-Za-z0-9._:]*'),
 	name TEXT NOT NULL DEFAULT '' CHECK (length(name) <= 200),

@@ -170,8 +170,7 @@ static bool judge_format(struct http_request *request)
 	return true;
 }
 
-/* Announced by its length, or by being sent in chunks. */
-static bool has_body(const struct http_request *request)
+bool admission_has_body(const struct http_request *request)
 {
 	const char *length = http_header(request, "Content-Length");
 
@@ -196,11 +195,12 @@ static bool judge_body_head(struct http_request *request)
 
 	if (length != NULL && g_ascii_strtoull(length, NULL, 10) > HTTP_BODY_BYTES) {
 		http_refuse(request, 413, "a body has at most %d bytes", HTTP_BODY_BYTES);
-	} else if (route->bodies != NULL && has_body(request) &&
+	} else if (route->bodies != NULL && admission_has_body(request) &&
 		   (type == NULL || !is_taken(route, type))) {
 		http_add_header(request, "Accept", "%s", route->bodies[0]);
 		http_refuse(request, 415, "the body must have Content-Type: %s", route->bodies[0]);
-	} else if (has_body(request) && http_header(request, "Content-Encoding") != NULL) {
+	} else if (admission_has_body(request) &&
+		   http_header(request, "Content-Encoding") != NULL) {
 		http_add_header(request, "Accept-Encoding", "identity");
 		http_refuse(request, 415, "the body may not be compressed");
 	}

@@ -318,7 +318,10 @@ static enum MHD_Result judge(struct http_request *request, const char *method)
 {
 	request->method = method;
 	MHD_get_connection_values(request->connection, MHD_HEADER_KIND, add_header_bytes, request);
-	return admission_judge(request) ? MHD_YES : send_answer(request);
+	/* libmicrohttpd closes the connection of an answer that comes before the end of its request. */
+	if (!admission_judge(request) && admission_has_body(request))
+		return send_answer(request);
+	return MHD_YES;
 }
 
 /* What is too large is read all the same, because only then an answer can be given. */
@@ -362,12 +365,13 @@ static enum MHD_Result serve(void *context, struct MHD_Connection *connection, c
 		return judge(request, method);
 	if (*body_size > 0)
 		return take_body(request, body, body_size);
-	if (request->waiting) {
-		request->waiting = false;
-		return send_answer(request);
+	if (!request->waiting && !request->answered) {
+		handle(request);
+		if (request->waiting)
+			return MHD_YES;
 	}
-	handle(request);
-	return request->waiting ? MHD_YES : send_answer(request);
+	request->waiting = false;
+	return send_answer(request);
 }
 
 void http_wait(struct http_request *request)

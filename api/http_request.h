@@ -48,6 +48,8 @@ struct http_request {
 bool admission_judge(struct http_request *request);
 /* The same for its body. */
 bool admission_judge_body(struct http_request *request);
+/* Has a body been announced? */
+bool admission_has_body(const struct http_request *request);
 
 /* The headers that every answer has, as far as it lacks them; and the compression that pays. */
 void answer_complete(struct http_request *request);

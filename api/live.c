@@ -40,14 +40,15 @@ struct live {
 struct stream {
 	struct live *live;
 	struct http_stream *http;
-	GHashTable *filter;      /* set of ids of spaces; NULL: all spaces. Never changes */
-	int64_t said;            /* everything up to this revision has been told, or is in `page` */
-	GString *page;           /* what is to be sent */
-	size_t sent;             /* bytes of it */
-	bool idle;               /* there was nothing to send */
-	bool hungry;             /* it is in live->hungry */
-	bool reading;            /* the thread is reading for it, without the lock */
-	bool ended;              /* meanwhile: the thread frees it */
+	GHashTable *filter; /* set of ids of spaces; NULL: all spaces. Never changes */
+	bool is_present; /* it has been told how its spaces are, and from now on how they change */
+	int64_t said;    /* everything up to this revision has been told, or is in `page` */
+	GString *page;   /* what is to be sent */
+	size_t sent;     /* bytes of it */
+	bool idle;       /* there was nothing to send */
+	bool hungry;     /* it is in live->hungry */
+	bool reading;    /* the thread is reading for it, without the lock */
+	bool ended;      /* meanwhile: the thread frees it */
 	gint64 last_sent, until; /* monotonic µs */
 };
 
@@ -109,9 +110,12 @@ static void refill(struct stream *stream)
 	stream->sent = 0;
 	if (stream->hungry || stream->reading)
 		return;
-	if (stream->said > live->news.last)
-		stream->said = 0; /* it followed another database, or one that is lost */
-	if (stream->said >= live->news.floor) {
+	if (stream->said >
+	    live->news.last) { /* it followed another database, or one that is lost */
+		stream->said = 0;
+		stream->is_present = false;
+	}
+	if (stream->is_present && stream->said >= live->news.floor) {
 		take_news(stream);
 		return;
 	}
@@ -232,6 +236,7 @@ static void give_page(struct live *live, struct stream *stream, const struct fee
 	stream->reading = false;
 	if (!ended && read) {
 		stream->said = feed->page_last;
+		stream->is_present = feed->page_last == feed->last;
 		g_string_append_len(stream->page, feed->page->str, (gssize)feed->page->len);
 	}
 	if (!ended)
@@ -406,45 +411,50 @@ instant live_last_look(struct live *live)
 
 /* The request */
 
+static bool are_ids(char **ids)
+{
+	guint count = g_strv_length(ids);
+
+	for (guint i = 0; i < count; i++) {
+		if (!json_is_id(ids[i], strlen(ids[i])))
+			return false;
+	}
+	return count >= 1 && count <= SPACES_NAMED;
+}
+
 /* The ids of the parameter `space`, or else those that the token is limited to; NULL: all. */
 static bool read_filter(struct http_request *request, GHashTable **ret_filter)
 {
 	const char *named = http_parameter(request, "space");
 	g_auto(GStrv) ids = named != NULL ? g_strsplit(named, ",", SPACES_NAMED + 1)
 					  : g_strdupv((char **)http_spaces(request));
-	g_autoptr(GHashTable) filter = NULL;
 
-	*ret_filter = NULL;
-	if (ids == NULL)
-		return true;
-	filter = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-	if (named != NULL && g_strv_length(ids) > SPACES_NAMED) {
-		http_refuse_parameter(request, "space", "expected at most %d ids", SPACES_NAMED);
+	if (named != NULL && !are_ids(ids)) {
+		http_refuse_parameter(request, "space",
+				      "expected 1 to %d ids of spaces, with commas between",
+				      SPACES_NAMED);
 		return false;
 	}
-	for (char **id = ids; *id != NULL; id++) {
-		if (!json_is_id(*id, strlen(*id))) {
-			http_refuse_parameter(request, "space",
-					      "expected ids of spaces, with commas between");
-			return false;
-		}
-		g_hash_table_add(filter, g_strdup(*id));
-	}
-	*ret_filter = g_steal_pointer(&filter);
+	*ret_filter =
+		ids != NULL ? g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL) : NULL;
+	for (guint i = 0; ids != NULL && ids[i] != NULL; i++)
+		g_hash_table_add(*ret_filter, g_strdup(ids[i]));
 	return true;
 }
 
 static bool read_last_id(struct http_request *request, int64_t *ret_revision)
 {
 	const char *text = http_header(request, "Last-Event-ID");
+	guint64 revision = 0;
 
-	*ret_revision = 0;
-	if (text == NULL || *text == '\0' ||
-	    g_ascii_string_to_signed(text, 10, 0, INT64_MAX - 1, ret_revision, NULL))
-		return true;
-	http_refuse_parameter(request, "Last-Event-ID",
-			      "expected the id of an event of this stream");
-	return false;
+	if (text != NULL &&
+	    !g_ascii_string_to_unsigned(text, 10, 0, G_MAXINT64 - 1, &revision, NULL)) {
+		http_refuse_parameter(request, "Last-Event-ID",
+				      "expected the id of an event of this stream");
+		return false;
+	}
+	*ret_revision = (int64_t)revision;
+	return true;
 }
 
 /* Are all spaces that the client named there (or were they), and may it see them? */

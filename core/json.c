@@ -316,6 +316,23 @@ const struct json *json_member(const struct json *object, const char *name)
 	return json_object_object_get_ex(object_of(object), name, &value) ? json_of(value) : NULL;
 }
 
+int64_t json_member_integer(const struct json *object, const char *name, int64_t otherwise)
+{
+	const struct json *member = json_member(object, name);
+
+	return member != NULL && json_kind(member) == JSON_INTEGER ? json_integer(member)
+								   : otherwise;
+}
+
+const char *json_member_text(const struct json *object, const char *name, const char *otherwise)
+{
+	const struct json *member = json_member(object, name);
+	size_t size;
+
+	return member != NULL && json_kind(member) == JSON_TEXT ? json_text(member, &size)
+								: otherwise;
+}
+
 void json_items(const char *text, size_t size,
 		void (*found)(void *context, size_t index, const char *item, size_t item_size),
 		void *context)

@@ -41,6 +41,9 @@ json_text(const struct json *json,
 size_t json_length(const struct json *array);
 const struct json *json_item(const struct json *array, size_t index);
 const struct json *json_member(const struct json *object, const char *name); /* NULL if absent */
+/* The same for a member of one kind: `otherwise` if it is absent or of another. */
+int64_t json_member_integer(const struct json *object, const char *name, int64_t otherwise);
+const char *json_member_text(const struct json *object, const char *name, const char *otherwise);
 void json_each_member(const struct json *object,
 		      void (*found)(void *context, const char *name, const struct json *value),
 		      void *context);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hours.h"
 #include "summary.h"
 
 int64_t occupancy_take_revisions(struct store *store, int64_t count)
@@ -44,14 +45,14 @@ void occupancy_touch(struct store *store, int64_t space)
 /* Hours: from the facts */
 
 /* Summaries of hours, made from changes that come in order; each is handed over when the next hour begins. */
-struct hours {
+struct hour_by_hour {
 	int64_t hour; /* -1: none begun */
 	struct summary summary;
 	summary_found *found;
 	void *context;
 };
 
-static void finish_hour(struct hours *hours)
+static void finish_hour(struct hour_by_hour *hours)
 {
 	if (hours->hour >= 0)
 		hours->found(hours->context, 0, hours->hour, &hours->summary);
@@ -60,7 +61,7 @@ static void finish_hour(struct hours *hours)
 
 static void add_to_hours(void *context, const struct change *change)
 {
-	struct hours *hours = context;
+	struct hour_by_hour *hours = context;
 	int64_t hour = summary_hour(change->time);
 
 	if (hour != hours->hour) {
@@ -74,7 +75,7 @@ static void add_to_hours(void *context, const struct change *change)
 static void derive_hours(struct store *store, int64_t space, int64_t first, int64_t last,
 			 summary_found *found, void *context)
 {
-	struct hours hours = {.hour = -1, .found = found, .context = context};
+	struct hour_by_hour hours = {.hour = -1, .found = found, .context = context};
 
 	history_changes(store, space, first * INSTANT_HOUR, (last + 1) * INSTANT_HOUR - 1,
 			add_to_hours, &hours);
@@ -171,20 +172,71 @@ static int compare_space_changes(const void *a, const void *b)
 	return change_compare(&first->change, &second->change);
 }
 
-/* One hour of one space: appended to, if all is new, else made again from the facts. */
+static void *make_hours(void)
+{
+	return hours_new();
+}
+
+static void free_hours(void *hours)
+{
+	hours_free(hours);
+}
+
+static struct hours *cached_hours(struct store *store)
+{
+	return store_cache(store, make_hours, free_hours);
+}
+
+struct loading {
+	struct hours *hours;
+	int64_t space, hour;
+};
+
+static void load_change(void *context, const struct change *change)
+{
+	struct loading *loading = context;
+
+	hours_add(loading->hours, loading->space, loading->hour, change);
+}
+
+/* The hour with changes that are not behind all others in it. The facts hold them already. */
+static struct summary insert_into_hour(struct store *store, int64_t space, int64_t hour,
+				       const struct space_change *changes, size_t count)
+{
+	struct hours *hours = cached_hours(store);
+	struct loading loading = {.hours = hours, .space = space, .hour = hour};
+
+	if (hours_has(hours, space, hour)) {
+		for (size_t i = 0; i < count; i++)
+			hours_add(hours, space, hour, &changes[i].change);
+	} else {
+		hours_begin(hours, space, hour);
+		history_changes(store, space, hour * INSTANT_HOUR, (hour + 1) * INSTANT_HOUR - 1,
+				load_change, &loading);
+	}
+	return hours_summary(hours, space, hour);
+}
+
+/* Is the hour in memory, or do the changes come behind all that is in it? */
+static bool is_late(struct store *store, int64_t space, int64_t hour, const struct summary *summary,
+		    const struct space_change *first)
+{
+	return hours_has(cached_hours(store), space, hour) ||
+	       first->change.time <= summary->span.last_change_time;
+}
+
 static void bring_hour(struct store *store, int64_t space, int64_t hour,
 		       const struct space_change *changes, size_t count)
 {
-	struct target target = {.store = store, .space = space};
 	struct summary summary = {.span = SPAN_EMPTY};
 
 	if (summary_find(store, space, 0, hour, &summary) &&
-	    changes[0].change.time <= summary.span.last_change_time) {
-		derive_hours(store, space, hour, hour, put_summary, &target);
-		return;
+	    is_late(store, space, hour, &summary, changes)) {
+		summary = insert_into_hour(store, space, hour, changes, count);
+	} else {
+		for (size_t i = 0; i < count; i++)
+			summary_append(&summary, &changes[i].change, hour);
 	}
-	for (size_t i = 0; i < count; i++)
-		summary_append(&summary, &changes[i].change, hour);
 	summary_put(store, space, 0, hour, &summary);
 }
 
@@ -305,6 +357,7 @@ void occupancy_derive(struct store *store, int64_t space, instant from, instant 
 	int64_t first = summary_hour(from), last = summary_hour(until), last_hour;
 	struct history_point point;
 
+	hours_forget(cached_hours(store));
 	summary_remove(store, space, 0, first, last);
 	derive_hours(store, space, first, last, put_summary, &target);
 	last_hour = summary_last_hour(store, space);

@@ -19,6 +19,9 @@
 #define WAL_BYTES_MOST (64 * 1024 * 1024)
 #define WAL_TIDY_BUSY_MS 50 /* the writer waits this long for readers to leave the WAL */
 
+/* What every transaction does, prepared like any query. */
+enum step { STEP_BEGIN_WRITING, STEP_BEGIN_READING, STEP_FIRST_READ, STEP_COMMIT, STEP_COUNT };
+
 /* Statements are reached from their query, so that callers hold one pointer. */
 struct query {
 	struct store *store;
@@ -32,7 +35,10 @@ struct store {
 	int lock;    /* a writer's; else -1 */
 	int failure; /* the first SQLite result code that went wrong in this transaction */
 	char error[256];
+	void *cache;
+	store_cache_free *cache_free;
 	struct query queries[SQL_COUNT];
+	sqlite3_stmt *steps[STEP_COUNT];
 };
 
 static void remember_failure(struct store *store, int code, const char *doing)
@@ -63,6 +69,30 @@ static bool execute(struct store *store, const char *sql)
 
 	if (code != SQLITE_OK)
 		remember_failure(store, code, sql);
+	return code == SQLITE_OK;
+}
+
+static bool take_step(struct store *store, enum step step)
+{
+	static const char *const steps[] = {
+		[STEP_BEGIN_WRITING] = "BEGIN IMMEDIATE",
+		[STEP_BEGIN_READING] = "BEGIN",
+		[STEP_FIRST_READ] = "SELECT 1 FROM meta",
+		[STEP_COMMIT] = "COMMIT",
+	};
+	int code = SQLITE_OK;
+
+	if (store->steps[step] == NULL)
+		code = sqlite3_prepare_v3(store->database, steps[step], -1,
+					  SQLITE_PREPARE_PERSISTENT, &store->steps[step], NULL);
+	if (code == SQLITE_OK)
+		code = sqlite3_step(store->steps[step]);
+	if (code == SQLITE_DONE || code == SQLITE_ROW)
+		code = sqlite3_reset(store->steps[step]);
+	else
+		sqlite3_reset(store->steps[step]);
+	if (code != SQLITE_OK)
+		remember_failure(store, code, steps[step]);
 	return code == SQLITE_OK;
 }
 
@@ -228,12 +258,24 @@ static enum result open_file(struct store *store, struct problem *reterr_problem
 	return RESULT_OK;
 }
 
+/* SQLite counts what memory it uses, under a lock that all threads share. */
+static void configure_once(void)
+{
+	static gsize configured;
+
+	if (g_once_init_enter(&configured)) {
+		sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+		g_once_init_leave(&configured, 1);
+	}
+}
+
 enum result store_open(const char *path, enum store_mode mode, struct store **ret_store,
 		       struct problem *reterr_problem)
 {
 	struct store *store = g_new0(struct store, 1);
 	enum result result = RESULT_OK;
 
+	configure_once();
 	store->mode = mode;
 	store->path = g_strdup(path);
 	store->lock = -1;
@@ -252,12 +294,30 @@ enum result store_open(const char *path, enum store_mode mode, struct store **re
 	return RESULT_OK;
 }
 
+static void drop_cache(struct store *store)
+{
+	if (store->cache != NULL)
+		store->cache_free(store->cache);
+	store->cache = NULL;
+}
+
+void *store_cache(struct store *store, store_cache_make *make, store_cache_free *free)
+{
+	if (store->cache == NULL)
+		store->cache = make();
+	store->cache_free = free;
+	return store->cache;
+}
+
 void store_close(struct store *store)
 {
 	if (store == NULL)
 		return;
+	drop_cache(store);
 	for (int i = 0; i < SQL_COUNT; i++)
 		sqlite3_finalize(store->queries[i].statement);
+	for (int i = 0; i < STEP_COUNT; i++)
+		sqlite3_finalize(store->steps[i]);
 	sqlite3_close(store->database);
 	if (store->lock >= 0)
 		close(store->lock);
@@ -275,7 +335,7 @@ static void end_queries(struct store *store)
 
 static enum result begin_writing(struct store *store)
 {
-	execute(store, "BEGIN IMMEDIATE");
+	take_step(store, STEP_BEGIN_WRITING);
 	return result_of(store->failure);
 }
 
@@ -285,8 +345,8 @@ static enum result begin_reading(struct store *store)
 {
 	for (int tries = 0; tries < RECOVERY_TRIES; tries++) {
 		store->failure = SQLITE_OK;
-		if (execute(store, "BEGIN"))
-			execute(store, "SELECT 1 FROM meta");
+		if (take_step(store, STEP_BEGIN_READING))
+			take_step(store, STEP_FIRST_READ);
 		if (!store_failed(store))
 			return RESULT_OK;
 		bool again = sqlite3_extended_errcode(store->database) == SQLITE_READONLY_RECOVERY;
@@ -312,10 +372,12 @@ enum result store_transaction(struct store *store, store_work *work, void *conte
 	end_queries(store);
 	if (store_failed(store))
 		result = result_of(store->failure);
-	if (result == RESULT_OK && !execute(store, "COMMIT"))
+	if (result == RESULT_OK && !take_step(store, STEP_COMMIT))
 		result = result_of(store->failure);
 	if (!sqlite3_get_autocommit(store->database))
 		sqlite3_exec(store->database, "ROLLBACK", NULL, NULL, NULL);
+	if (result != RESULT_OK)
+		drop_cache(store);
 	return result;
 }
 
@@ -359,8 +421,11 @@ enum result store_part(struct store *store, store_work *work, void *context,
 	if (store_failed(store))
 		return RESULT_FAILED;
 	end_queries(store);
-	if (result != RESULT_OK && !execute(store, "ROLLBACK TO part"))
-		return RESULT_FAILED;
+	if (result != RESULT_OK) {
+		drop_cache(store);
+		if (!execute(store, "ROLLBACK TO part"))
+			return RESULT_FAILED;
+	}
 	if (!execute(store, "RELEASE part"))
 		return RESULT_FAILED;
 	return result;

@@ -19,11 +19,8 @@
 #define CLIENT_BYTES 16  /* a name that nobody guesses: whoever knows it could read the answers */
 
 /* Requests that are not answered yet. Enough to fill a batch of the gateway; below the 1000 messages that a broker
- * holds for a client by default, so that it drops no answer. */
+ * holds for a client by default, so that it drops no answer. libmosquitto would have 20 on their way at once. */
 #define WINDOW 512
-
-/* Of the answers. With MQTT 5 the default is 65535, but libmosquitto says 20 unless told. */
-#define RECEIVE_MAXIMUM WINDOW
 
 struct pending {
 	uint64_t number; /* 0: this place is free */
@@ -95,20 +92,18 @@ static void settle_answer(struct broker *broker, struct pending *pending, const 
 {
 	const char *why = "it has no status";
 	g_autoptr(Json) json = json_read(payload, size, &why);
-	const struct json *status =
-		json != NULL && json_kind(json) == JSON_OBJECT ? json_member(json, "status") : NULL;
 	struct pending done = *pending;
 	struct answer answer;
 
 	*pending = (struct pending){0};
 	broker->outstanding--;
 	broker->silent_since = g_get_monotonic_time();
-	if (status == NULL || json_kind(status) != JSON_INTEGER) {
-		lose(broker, "the gateway's answer is none: %s", why);
-	} else {
-		answer = (struct answer){json_integer(status), json_member(json, "body")};
+	answer.status = json_member_integer(json, "status", 0);
+	answer.body = json_member(json, "body");
+	if (answer.status == 0)
+		lose(broker, "the gateway's answer can't be understood: %s", why);
+	else
 		done.handler(done.context, done.subject, &answer);
-	}
 	g_free(done.subject);
 }
 
@@ -263,8 +258,8 @@ static int set_options(struct mosquitto *client, const struct config *config, co
 {
 	int code = mosquitto_int_option(client, MOSQ_OPT_PROTOCOL_VERSION, MQTT_PROTOCOL_V5);
 
-	code = code ? code
-		    : mosquitto_int_option(client, MOSQ_OPT_RECEIVE_MAXIMUM, RECEIVE_MAXIMUM);
+	code = code ? code : mosquitto_int_option(client, MOSQ_OPT_RECEIVE_MAXIMUM, WINDOW);
+	code = code ? code : mosquitto_int_option(client, MOSQ_OPT_SEND_MAXIMUM, WINDOW);
 	code = code ? code : mosquitto_int_option(client, MOSQ_OPT_TCP_NODELAY, true);
 	if (code == 0 && *config->broker_username != '\0')
 		code = mosquitto_username_pw_set(client, config->broker_username, password);

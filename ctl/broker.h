@@ -23,7 +23,7 @@ void broker_close(struct broker *broker);
 
 struct answer {
 	int64_t status;          /* as HTTP has them */
-	const struct json *body; /* lives until the handler returns */
+	const struct json *body; /* lives until the handler returns; NULL if there is none */
 };
 typedef void broker_answered(void *context, const char *subject, const struct answer *answer);
 

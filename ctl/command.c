@@ -24,20 +24,11 @@ void session_complain(const struct session *session, const char *format, ...)
 	complain(session, NULL, text);
 }
 
-static const char *text_member(const struct json *object, const char *name)
-{
-	const struct json *member = json_member(object, name);
-	size_t size;
-
-	return member != NULL && json_kind(member) == JSON_TEXT ? json_text(member, &size) : "";
-}
-
 void session_complain_refused(const struct session *session, const char *subject,
 			      const struct answer *answer)
 {
-	bool told = answer->body != NULL && json_kind(answer->body) == JSON_OBJECT;
-	const char *member = told ? text_member(answer->body, "member") : "";
-	const char *detail = told ? text_member(answer->body, "detail") : "";
+	const char *member = json_member_text(answer->body, "member", "");
+	const char *detail = json_member_text(answer->body, "detail", "");
 	g_autofree char *text =
 		*detail == '\0'
 			? g_strdup_printf("refused with status %" G_GINT64_FORMAT, answer->status)
@@ -77,11 +68,7 @@ static GOptionContext *new_context(const struct session *session)
 static bool read_options(struct session *session, const GOptionEntry *entries, char **ret_config)
 {
 	const GOptionEntry everywhere[] = {
-		{"config", 'c', 0, G_OPTION_ARG_FILENAME, ret_config,
-		 "Read this configuration (default: $HEADCOUNT_CONFIG, then "
-		 "/etc/headcount/headcount.conf)",
-		 "FILE"},
-		{"json", 0, 0, G_OPTION_ARG_NONE, &session->json, "Write JSON", NULL},
+		OPTIONS_EVERYWHERE(ret_config, &session->json),
 		G_OPTION_ENTRY_NULL,
 	};
 	g_autoptr(GOptionContext) context = new_context(session);

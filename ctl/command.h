@@ -11,6 +11,20 @@
 
 #define PROGRAM "headcount"
 
+/* The options of all commands, which may stand in front of a command's name too. */
+#define OPTIONS_EVERYWHERE(config_path, json)                                                      \
+	{"config",                                                                                 \
+	 'c',                                                                                      \
+	 0,                                                                                        \
+	 G_OPTION_ARG_FILENAME,                                                                    \
+	 config_path,                                                                              \
+	 "Read this configuration (default: $HEADCOUNT_CONFIG, then "                              \
+	 "/etc/headcount/headcount.conf)",                                                         \
+	 "FILE"},                                                                                  \
+	{                                                                                          \
+		"json", 0, 0, G_OPTION_ARG_NONE, json, "Write JSON", NULL                          \
+	}
+
 enum exit_code {
 	EXIT_DONE = 0,
 	EXIT_REFUSED = 1,   /* it was refused or has failed, or something was found wrong */

@@ -43,24 +43,9 @@ static void clear_gate(gpointer gate)
 	g_free(((struct gate *)gate)->dpu_id);
 }
 
-static const char *text(const struct json *object, const char *name)
-{
-	const struct json *member = json_member(object, name);
-	size_t size;
-
-	return member != NULL && json_kind(member) == JSON_TEXT ? json_text(member, &size) : NULL;
-}
-
-static int64_t number(const struct json *object, const char *name)
-{
-	const struct json *member = json_member(object, name);
-
-	return member != NULL && json_kind(member) == JSON_INTEGER ? json_integer(member) : 0;
-}
-
 static instant time_of(const struct json *object, const char *name, instant otherwise)
 {
-	const char *value = text(object, name);
+	const char *value = json_member_text(object, name, NULL);
 	instant when = otherwise;
 
 	if (value != NULL)
@@ -82,10 +67,10 @@ static struct room *room(const struct crowd *crowd, guint space)
 static void add_space(void *context, const struct json *state)
 {
 	struct crowd *crowd = context;
-	int64_t count = number(state, "count");
+	int64_t count = json_member_integer(state, "count", 0);
 	struct room added = {count, count};
 
-	g_hash_table_insert(crowd->numbers, g_strdup(text(state, "id")),
+	g_hash_table_insert(crowd->numbers, g_strdup(json_member_text(state, "id", NULL)),
 			    GUINT_TO_POINTER(crowd->rooms->len));
 	g_array_append_val(crowd->rooms, added);
 }
@@ -94,9 +79,10 @@ static void add_space(void *context, const struct json *state)
 static void take_from_parent(void *context, const struct json *space)
 {
 	struct crowd *crowd = context;
-	guint parent = space_number(crowd, text(space, "parent"));
+	guint parent = space_number(crowd, json_member_text(space, "parent", NULL));
 
-	room(crowd, parent)->people -= room(crowd, space_number(crowd, text(space, "id")))->count;
+	room(crowd, parent)->people -=
+		room(crowd, space_number(crowd, json_member_text(space, "id", NULL)))->count;
 }
 
 static void add_doorway(void *context, const struct json *json)
@@ -104,17 +90,17 @@ static void add_doorway(void *context, const struct json *json)
 	struct crowd *crowd = context;
 	struct doorway *doorway = g_new0(struct doorway, 1);
 
-	doorway->space = space_number(crowd, text(json, "space"));
-	doorway->adjacent = space_number(crowd, text(json, "adjacent_space"));
-	g_hash_table_insert(crowd->doorways, g_strdup(text(json, "id")), doorway);
+	doorway->space = space_number(crowd, json_member_text(json, "space", NULL));
+	doorway->adjacent = space_number(crowd, json_member_text(json, "adjacent_space", NULL));
+	g_hash_table_insert(crowd->doorways, g_strdup(json_member_text(json, "id", NULL)), doorway);
 }
 
 static void add_installation(void *context, const struct json *installation)
 {
 	struct crowd *crowd = context;
-	const char *dpu_id = text(installation, "dpu");
-	const struct doorway *doorway =
-		g_hash_table_lookup(crowd->doorways, text(installation, "doorway"));
+	const char *dpu_id = json_member_text(installation, "dpu", NULL);
+	const struct doorway *doorway = g_hash_table_lookup(
+		crowd->doorways, json_member_text(installation, "doorway", NULL));
 	struct gate gate;
 
 	if (doorway == NULL || !crowd->chosen(dpu_id, crowd->most) ||
@@ -125,7 +111,7 @@ static void add_installation(void *context, const struct json *installation)
 		.dpu_id = g_strdup(dpu_id),
 		.space = doorway->space,
 		.adjacent = doorway->adjacent,
-		.orientation = (int)number(installation, "orientation"),
+		.orientation = (int)json_member_integer(installation, "orientation", 0),
 	};
 	g_array_append_val(crowd->gates, gate);
 }

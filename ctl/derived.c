@@ -12,9 +12,7 @@
 
 static void add_id(void *ids, const struct json *object)
 {
-	size_t size;
-
-	g_ptr_array_add(ids, g_strdup(json_text(json_member(object, "id"), &size)));
+	g_ptr_array_add(ids, g_strdup(json_member_text(object, "id", "")));
 }
 
 /* The ids of the spaces named, or of all if none is; NULL if they can't be read, which is said then. */
@@ -66,7 +64,7 @@ static enum result compare(struct store *store, void *context)
 }
 
 /* In a view of the database of its own: one for all spaces would keep the gateway's WAL from being reused. */
-static bool check_space(struct check *check, struct store *store)
+static void check_space(struct check *check, struct store *store)
 {
 	if (store_transaction(store, compare, check) != RESULT_OK)
 		session_complain(check->session, "%s: %s", check->space, store_error(store));
@@ -74,7 +72,6 @@ static bool check_space(struct check *check, struct store *store)
 		session_complain(check->session, "there is no space '%s'", check->space);
 	else
 		check->checked++;
-	return check->found;
 }
 
 static void say_checked(const struct check *check)

@@ -5,25 +5,21 @@
 
 #include "commands.h"
 
+/* clang-format off */
 #define CLEARS "An option with an empty text, such as --name '', clears what it sets."
-#define TIMES                                                                                      \
-	"A TIME is 2026-11-23, '2026-11-23 08:15[:30]' (both UTC) or 2026-11-23T08:15:30+01:00."
-#define REPLAY                                                                                     \
-	"The file's header names its columns: timestamp or dpu_event_time, direction or count,\n"  \
-	"dpu_id, and perhaps seq; others are ignored. Rows that can't be read are reported and\n"  \
+#define TIMES "A TIME is 2026-11-23, '2026-11-23 08:15[:30]' (both UTC) or 2026-11-23T08:15:30+01:00."
+#define REPLAY \
+	"The file's header names its columns: timestamp or dpu_event_time, direction or count,\n" \
+	"dpu_id, and perhaps seq; others are ignored. Rows that can't be read are reported and\n" \
 	"passed over. Sending a file again is harmless: an event is stored once."
-#define SEED_DATA                                                                                  \
-	"What exists already is left as it is. The same --seed and --until give the same "         \
-	"events,\n"                                                                                \
+#define SEED_DATA \
+	"What exists already is left as it is. The same --seed and --until give the same events,\n" \
 	"and a later --until adds to them."
-#define SIMULATE                                                                                   \
-	"People walk through the doorways of all DPUs that are installed now; with --dpus N, of "  \
-	"N\n"                                                                                      \
-	"DPUs sim-1 to sim-N, which are made with their doorways and spaces if they are "          \
-	"missing.\n"                                                                               \
+#define SIMULATE \
+	"People walk through the doorways of all DPUs that are installed now; with --dpus N, of N\n" \
+	"DPUs sim-1 to sim-N, which are made with their doorways and spaces if they are missing.\n" \
 	"Ends after --duration, or on Ctrl-C, with a summary."
 
-/* clang-format off */
 static const struct command commands[] = {
 	{"space add", "SPACE", 1, 1, registry_run,
 		"Add a space", NULL, &change_space_add},
@@ -128,11 +124,7 @@ static char *describe(void)
 static bool read_options(int *argc, char ***argv, struct options *ret_options)
 {
 	const GOptionEntry entries[] = {
-		{"config", 'c', 0, G_OPTION_ARG_FILENAME, &ret_options->config_path,
-		 "Read this configuration (default: $HEADCOUNT_CONFIG, then "
-		 "/etc/headcount/headcount.conf)",
-		 "FILE"},
-		{"json", 0, 0, G_OPTION_ARG_NONE, &ret_options->json, "Write JSON", NULL},
+		OPTIONS_EVERYWHERE(&ret_options->config_path, &ret_options->json),
 		{"version", 0, 0, G_OPTION_ARG_NONE, &ret_options->version,
 		 "Print the version, and end", NULL},
 		G_OPTION_ENTRY_NULL,

@@ -67,13 +67,6 @@ static const char *plural(int64_t count)
 	return count == 1 ? "" : "s";
 }
 
-static int64_t member(const struct json *tally, const char *name)
-{
-	const struct json *value = json_member(tally, name);
-
-	return value != NULL ? json_integer(value) : 0;
-}
-
 static void say_replayed(void *session, const char *subject, const struct answer *answer)
 {
 	const struct json *tally = answer->body;
@@ -82,15 +75,17 @@ static void say_replayed(void *session, const char *subject, const struct answer
 	session_say(session, json_as_written(tally),
 		    "%" G_GINT64_FORMAT " stored, %" G_GINT64_FORMAT
 		    " duplicate%s, %" G_GINT64_FORMAT " rejected again",
-		    member(tally, "stored"), member(tally, "duplicates"),
-		    plural(member(tally, "duplicates")), member(tally, "rejected"));
+		    json_member_integer(tally, "stored", 0),
+		    json_member_integer(tally, "duplicates", 0),
+		    plural(json_member_integer(tally, "duplicates", 0)),
+		    json_member_integer(tally, "rejected", 0));
 }
 
 static void say_removed(void *session, const char *subject, const struct answer *answer)
 {
 	(void)subject;
 	session_say(session, json_as_written(answer->body), "%" G_GINT64_FORMAT " removed",
-		    member(answer->body, "removed"));
+		    json_member_integer(answer->body, "removed", 0));
 }
 
 struct choice {

@@ -16,15 +16,12 @@
 enum part { PART_TIME, PART_COUNT, PART_DPU, PART_SEQ, PARTS };
 static const struct {
 	const char *names[2];
-	const char *expected;
-	bool optional;
+	const char *shown; /* NULL: it may be missing */
 } parts[PARTS] = {
-	[PART_TIME] = {{"dpu_event_time", "timestamp"},
-		       "a column 'timestamp' or 'dpu_event_time'",
-		       false},
-	[PART_COUNT] = {{"count", "direction"}, "a column 'direction' or 'count'", false},
-	[PART_DPU] = {{"dpu_id", NULL}, "a column 'dpu_id'", false},
-	[PART_SEQ] = {{"seq", NULL}, "", true},
+	[PART_TIME] = {{"dpu_event_time", "timestamp"}, "'timestamp' or 'dpu_event_time'"},
+	[PART_COUNT] = {{"count", "direction"}, "'direction' or 'count'"},
+	[PART_DPU] = {{"dpu_id", NULL}, "'dpu_id'"},
+	[PART_SEQ] = {{"seq", NULL}, NULL},
 };
 
 #define NO_COLUMN SIZE_MAX
@@ -35,6 +32,7 @@ struct replay {
 	FILE *file;
 	struct csv *csv;
 	struct upload *upload;
+	struct progress progress;
 	size_t columns[PARTS];
 	int64_t rows, invalid;
 };
@@ -52,26 +50,32 @@ static size_t find_column(const struct csv *csv, const char *name)
 	return NO_COLUMN;
 }
 
-static bool read_header(struct replay *replay)
+static bool read_columns(struct replay *replay)
 {
-	enum csv_row row = csv_next(replay->csv);
-
-	if (row != CSV_ROW) {
-		session_complain(replay->session, "%s: expected a header, but %s", replay->path,
-				 row == CSV_END ? "the file is empty" : csv_why(replay->csv));
-		return false;
-	}
 	for (size_t i = 0; i < PARTS; i++) {
 		replay->columns[i] = find_column(replay->csv, parts[i].names[0]);
 		if (replay->columns[i] == NO_COLUMN)
 			replay->columns[i] = find_column(replay->csv, parts[i].names[1]);
-		if (replay->columns[i] == NO_COLUMN && !parts[i].optional) {
-			session_complain(replay->session, "%s: its header has no %s", replay->path,
-					 parts[i].expected + strlen("a "));
+		if (replay->columns[i] == NO_COLUMN && parts[i].shown != NULL) {
+			session_complain(replay->session, "%s: its header has no column %s",
+					 replay->path, parts[i].shown);
 			return false;
 		}
 	}
 	return true;
+}
+
+static bool read_header(struct replay *replay)
+{
+	enum csv_row row = csv_next(replay->csv);
+	const char *why = row == CSV_MALFORMED ? csv_why(replay->csv) : "the file is empty";
+
+	if (row == CSV_ROW)
+		return read_columns(replay);
+	if (ferror(replay->file))
+		why = "it can't be read";
+	session_complain(replay->session, "%s: expected a header, but %s", replay->path, why);
+	return false;
 }
 
 /* Rows */
@@ -124,6 +128,7 @@ static const char *read_row(const struct replay *replay, struct event *ret_event
 static void complain_row(struct replay *replay, const char *why)
 {
 	replay->invalid++;
+	progress_end(&replay->progress);
 	if (replay->invalid <= COMPLAINTS_MOST)
 		session_complain(replay->session, "%s:%" PRId64 ": %s", replay->path,
 				 csv_line(replay->csv), why);
@@ -146,7 +151,6 @@ static enum result send_row(struct replay *replay, enum csv_row row)
 
 static enum result send_rows(struct replay *replay)
 {
-	struct progress progress = progress_begin("rows");
 	struct stat status;
 	int64_t size = fstat(fileno(replay->file), &status) == 0 ? (int64_t)status.st_size : 0;
 	enum result result = RESULT_OK;
@@ -154,11 +158,11 @@ static enum result send_rows(struct replay *replay)
 
 	while (result == RESULT_OK && (row = csv_next(replay->csv)) != CSV_END) {
 		result = send_row(replay, row);
-		progress_show(&progress, replay->rows, csv_bytes(replay->csv), size);
+		progress_show(&replay->progress, replay->rows, csv_bytes(replay->csv), size);
 	}
 	if (result == RESULT_OK)
 		result = upload_finish(replay->upload);
-	progress_end(&progress);
+	progress_end(&replay->progress);
 	return result;
 }
 
@@ -201,7 +205,12 @@ static enum exit_code conclude(const struct replay *replay, enum result result)
 static enum exit_code replay_file(struct session *session, FILE *file, size_t batch)
 {
 	struct replay replay = {
-		.session = session, .path = session->argv[0], .file = file, .csv = csv_new(file)};
+		.session = session,
+		.path = session->argv[0],
+		.file = file,
+		.csv = csv_new(file),
+		.progress = progress_begin("rows"),
+	};
 	enum exit_code code = EXIT_REFUSED;
 
 	if (read_header(&replay)) {

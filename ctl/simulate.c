@@ -8,6 +8,7 @@
 #include "commands.h"
 #include "crowd.h"
 #include "premises.h"
+#include "progress.h"
 #include "upload.h"
 
 #define RATE_DEFAULT 2.0
@@ -68,12 +69,16 @@ static enum result make_doorway(struct premises *premises, int64_t number)
 static enum exit_code make_premises(struct session *session, struct broker *broker, int64_t dpus)
 {
 	struct premises premises = {.session = session, .broker = broker};
+	struct progress progress = progress_begin("DPUs");
 	enum result result = RESULT_OK;
 
-	for (int64_t number = 1; number <= dpus && result == RESULT_OK; number++)
+	for (int64_t number = 1; number <= dpus && result == RESULT_OK; number++) {
 		result = make_doorway(&premises, number);
+		progress_show(&progress, number, number, dpus);
+	}
 	if (result == RESULT_OK)
 		result = broker_finish(broker);
+	progress_end(&progress);
 	if (result != RESULT_OK)
 		return session_no_answer(session);
 	return premises.refused == 0 ? EXIT_DONE : EXIT_REFUSED;
@@ -81,10 +86,9 @@ static enum exit_code make_premises(struct session *session, struct broker *brok
 
 static bool is_ours(const char *dpu_id, int64_t most)
 {
-	const char *digits = dpu_id + strlen("sim-");
-
-	return most == 0 || (g_str_has_prefix(dpu_id, "sim-") &&
-			     g_ascii_string_to_signed(digits, 10, 1, most, NULL, NULL));
+	return most == 0 ||
+	       (g_str_has_prefix(dpu_id, "sim-") &&
+		g_ascii_string_to_signed(dpu_id + strlen("sim-"), 10, 1, most, NULL, NULL));
 }
 
 /* Walking and uploading */
@@ -266,26 +270,40 @@ static enum exit_code run_crowd(struct session *session, struct broker *broker, 
 	return code;
 }
 
+/* The crowd of the plan; NULL if there is none, which is said then. */
+static struct crowd *find_crowd(struct session *session, struct broker *broker,
+				const struct plan *plan, enum exit_code *ret_code)
+{
+	struct crowd *crowd = crowd_new(session, is_ours, plan->dpus);
+
+	*ret_code = EXIT_REFUSED;
+	if (crowd != NULL && (int64_t)crowd_dpus(crowd) < plan->dpus) {
+		crowd_free(crowd);
+		*ret_code = make_premises(session, broker, plan->dpus);
+		if (*ret_code != EXIT_DONE)
+			return NULL;
+		*ret_code = EXIT_REFUSED;
+		crowd = crowd_new(session, is_ours, plan->dpus);
+	}
+	if (crowd == NULL || crowd_dpus(crowd) > 0)
+		return crowd;
+	session_complain(session, "no DPU is installed: try --dpus N, or seed-data first");
+	crowd_free(crowd);
+	return NULL;
+}
+
 static enum exit_code simulate(struct session *session, const struct plan *plan, int signals)
 {
 	struct broker *broker = session_broker(session);
-	enum exit_code code;
+	enum exit_code code = EXIT_NO_ANSWER;
 	struct crowd *crowd;
 
 	if (broker == NULL)
-		return EXIT_NO_ANSWER;
-	code = make_premises(session, broker, plan->dpus);
-	if (code != EXIT_DONE)
 		return code;
-	crowd = crowd_new(session, is_ours, plan->dpus);
+	crowd = find_crowd(session, broker, plan, &code);
 	if (crowd == NULL)
-		return EXIT_REFUSED;
-	if (crowd_dpus(crowd) > 0) {
-		code = run_crowd(session, broker, crowd, plan, signals);
-	} else {
-		session_complain(session, "no DPU is installed: try --dpus N, or seed-data first");
-		code = EXIT_REFUSED;
-	}
+		return code;
+	code = run_crowd(session, broker, crowd, plan, signals);
 	crowd_free(crowd);
 	return code;
 }

@@ -47,24 +47,15 @@ void upload_free(struct upload *upload)
 	g_free(upload);
 }
 
-static int64_t number(const struct json *object, const char *name)
-{
-	const struct json *member = json_member(object, name);
-
-	return member != NULL && json_kind(member) == JSON_INTEGER ? json_integer(member) : 0;
-}
-
 static void count_answer(void *context, const char *subject, const struct answer *answer)
 {
 	struct upload *upload = context;
 	struct upload_tally *tally = &upload->tally;
 
 	(void)subject;
-	if (answer->body == NULL || json_kind(answer->body) != JSON_OBJECT)
-		return;
-	tally->stored += number(answer->body, "stored");
-	tally->duplicates += number(answer->body, "duplicates");
-	tally->rejected += number(answer->body, "rejected");
+	tally->stored += json_member_integer(answer->body, "stored", 0);
+	tally->duplicates += json_member_integer(answer->body, "duplicates", 0);
+	tally->rejected += json_member_integer(answer->body, "rejected", 0);
 }
 
 static enum result send_batch(struct upload *upload, const char *dpu_id, struct batch *batch)

@@ -31,6 +31,10 @@
  * in (mosquitto.conf: max_packet_size). Messages above EVENT_PAYLOAD_BYTES are rejected by us. */
 #define PACKET_BYTES (2 * 1024 * 1024)
 
+/* We have a name even where none is asked for. A restarted mosquitto 2.0 gives a session its access rights back by its
+ * user's name, but one without a name only when it connects again: what arrives before that is acknowledged and lost. */
+#define DEFAULT_USERNAME "headcount-gateway"
+
 /* Enough to keep a broker busy for a round trip. libmosquitto walks through all of them for each acknowledgement. */
 #define PUBLISH_WINDOW 256
 
@@ -314,12 +318,13 @@ static int set_options(const struct broker *broker)
 static int set_identity(const struct broker *broker)
 {
 	const struct config *config = broker->config;
+	const char *username =
+		*config->broker_username != '\0' ? config->broker_username : DEFAULT_USERNAME;
 	int code = mosquitto_will_set(broker->client, broker->status_topic, strlen("offline"),
 				      "offline", 1, true);
 
-	if (code == MOSQ_ERR_SUCCESS && *config->broker_username != '\0')
-		code = mosquitto_username_pw_set(broker->client, config->broker_username,
-						 broker->password);
+	if (code == MOSQ_ERR_SUCCESS)
+		code = mosquitto_username_pw_set(broker->client, username, broker->password);
 	if (code == MOSQ_ERR_SUCCESS && *config->broker_ca_file != '\0')
 		code = mosquitto_tls_set(broker->client, config->broker_ca_file, NULL, NULL, NULL,
 					 NULL);

@@ -237,7 +237,7 @@ def check(method, target, answer):
         if answer.body:
             raise Broken(f"{what}: a body with 204")
         return
-    if template is None and answer.status not in (404, 414, 431):
+    if template is None and answer.status not in (400, 404, 414, 431):
         raise Broken(f"{what}: {answer.status}, but the contract has no such path")
     if template is not None and method not in methods_of(template) and answer.status != 405:
         raise Broken(f"{what}: {answer.status}, but the contract has no such method")

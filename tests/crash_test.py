@@ -1,8 +1,10 @@
-"""An acknowledged event is never lost and never counted twice, whatever dies, fills up or is locked meanwhile.
+"""An acknowledged event is never lost and never counted twice, whatever dies, fills up or is locked
+meanwhile.
 
-Devices publish over several connections and note which events the broker acknowledged. In the end each of those is
-in the database exactly once, every count is what the oracle makes of the facts, and the retained topics say so.
-The full size runs with HEADCOUNT_CRASH_EVENTS=100000 HEADCOUNT_CRASH_KILLS=20; HEADCOUNT_SEED repeats a run's dice.
+Devices publish over several connections and note which events the broker acknowledged. In the end
+each of those is in the database exactly once, every count is what the oracle makes of the facts,
+and the retained topics say so. The full size runs with HEADCOUNT_CRASH_EVENTS=100000 and
+HEADCOUNT_CRASH_KILLS=20; HEADCOUNT_SEED repeats a run's dice.
 """
 
 import contextlib
@@ -17,14 +19,14 @@ import time
 import pytest
 
 import recount
-from harness import Broker, Gateway, Subscriber, wait_until
+from harness import Gateway, Subscriber, wait_until
 from loader import Loader
 from oracle import Event
 
 EVENTS = int(os.environ.get("HEADCOUNT_CRASH_EVENTS", "10000"))
 KILLS = int(os.environ.get("HEADCOUNT_CRASH_KILLS", "4"))
 CONNECTIONS = 4
-AHEAD = 4000  # so many events may be on their way, so that the load lasts as long as the trouble does
+AHEAD = 4000  # so many events may be on their way: the load lasts as long as the trouble does
 
 START = 1_700_000_000_000
 DPUS = [f"dpu-{n}" for n in range(16)]
@@ -48,7 +50,7 @@ def create(kind, **values):
 
 
 def building():
-    """A house of two floors with three rooms each; doors between rooms, between floors and to the street."""
+    """A house of two floors with three rooms each; doors between rooms and to the street."""
     rooms = [f"room-{n}" for n in range(6)]
     yield create("space", id="house", timezone="Europe/Berlin")
     for floor in range(2):
@@ -56,12 +58,17 @@ def building():
     for n, room in enumerate(rooms):
         yield create("space", id=room, parent=f"floor-{n % 2}")
     for n, dpu in enumerate(DPUS):
-        adjacent = rooms[(n * 5 + 1) % 6] if n % 3 else None
-        yield create("doorway", id=f"door-{n}", space=rooms[n % 6],
-                     adjacent_space=None if adjacent == rooms[n % 6] else adjacent)
+        door = f"door-{n}"
+        adjacent = rooms[(n + 1 + n % 5) % 6] if n % 3 else None
+        yield create("doorway", id=door, space=rooms[n % 6], adjacent_space=adjacent)
         yield create("dpu", id=dpu)
-        yield create("installation", dpu=dpu, doorway=f"door-{n}", started_at="2020-01-01T00:00:00Z",
-                     orientation=-1 if n % 5 == 0 else 1)
+        yield create(
+            "installation",
+            dpu=dpu,
+            doorway=door,
+            started_at="2020-01-01T00:00:00Z",
+            orientation=-1 if n % 5 == 0 else 1,
+        )
     yield create("dpu", id=SPARE)
 
 
@@ -71,7 +78,9 @@ def build(gateway):
             loader.send("registry/commands", json.dumps(command).encode())
         loader.flush()
     wait_until(
-        lambda: gateway.value("SELECT count(*) FROM dpu") == len(DPUS) + 1, 30, "the building is there"
+        lambda: gateway.value("SELECT count(*) FROM dpu") == len(DPUS) + 1,
+        30,
+        "the building is there",
     )
     assert gateway.value("SELECT count(*) FROM installation") == len(DPUS)
 
@@ -80,7 +89,8 @@ def build(gateway):
 
 
 def uploads(dice, events):
-    """Messages of one to twenty events of a DPU each: [(topic, payload, events)], some events twice."""
+    """Messages of one to twenty events of a DPU each, some of them twice: [(topic, payload,
+    events)]. Most events are on time."""
     by_dpu = {}
     for n in range(events):
         dpu = dice.choice(DPUS) if n % 50 else dice.choice((STRANGER, SPARE))
@@ -111,7 +121,8 @@ class Load:
         self.progress = threading.Condition()
         self.failures = []
         self.threads = [
-            threading.Thread(target=self.publish, args=(n,), daemon=True) for n in range(CONNECTIONS)
+            threading.Thread(target=self.publish, args=(number,), daemon=True)
+            for number in range(CONNECTIONS)
         ]
 
     def publish(self, number):
@@ -157,7 +168,7 @@ class Load:
 
 
 def rows_stored(gateway):
-    """0 as long as the database can't be read: it may not exist yet, or its writer has just died."""
+    """0 while the database can't be read: it may not exist yet, or its writer has just died."""
     with contextlib.suppress(sqlite3.OperationalError):
         return gateway.value("SELECT count(*) FROM installation_count") + gateway.value(
             "SELECT count(*) FROM rejected_event"
@@ -184,6 +195,13 @@ def wait_for_rows(gateway, load, rows):
 # What must hold in the end
 
 
+def rejected_events(gateway):
+    """(event, reason) of table rejected_event."""
+    for dpu, reason, item in gateway.query("SELECT dpu_id, reason, item FROM rejected_event"):
+        item = json.loads(item)
+        yield Event(dpu, item["dpu_event_time"], item["seq"], item["count"]), reason
+
+
 def check_everything(gateway, load):
     assert load.acknowledged == load.events  # all of them, in the end
     wait_until(
@@ -194,15 +212,8 @@ def check_everything(gateway, load):
     lost_places = {STRANGER: "unknown_dpu", SPARE: "no_installation"}
     attributable = sorted(event for event in load.events if event.dpu not in lost_places)
     assert sorted(recount.stored_events(gateway)) == attributable
-    rejected = [
-        (Event(dpu, item["dpu_event_time"], item["seq"], item["count"]), reason)
-        for dpu, reason, item in (
-            (dpu, reason, json.loads(item))
-            for dpu, reason, item in gateway.query("SELECT dpu_id, reason, item FROM rejected_event")
-        )
-    ]
     expected = [(e, lost_places[e.dpu]) for e in load.events if e.dpu in lost_places]
-    assert sorted(rejected) == sorted(expected)
+    assert sorted(rejected_events(gateway)) == sorted(expected)
     recount.check_counts(recount.world_of(gateway), gateway)
     recount.wait_for_retained(gateway)
 
@@ -268,10 +279,10 @@ def fill(folder):
     return ballast
 
 
-def health_errors(subscriber, gateway):
+def health_errors(subscriber):
     """What the gateway's health messages named as last error."""
-    health = [json.loads(text) for topic, text in subscriber.messages() if topic.endswith("/health")]
-    return [error["detail"] for message in health if (error := message["last_error"])]
+    errors = [json.loads(text)["last_error"] for _, text in subscriber.messages()]
+    return [error["detail"] for error in errors if error]
 
 
 def test_a_full_disk_loses_nothing_and_is_said(broker, small_disk, tmp_path, dice):
@@ -284,11 +295,11 @@ def test_a_full_disk_loses_nothing_and_is_said(broker, small_disk, tmp_path, dic
         with Load(broker, dice, EVENTS) as load:
             wait_for_rows(gateway, load, EVENTS // 4)
             ballast = fill(small_disk)
-            gateway.wait_for(lambda: "full" in gateway.log(), 60, "the log says that the disk is full")
+            gateway.wait_for(lambda: "full" in gateway.log(), 60, "the log says the disk is full")
             gateway.wait_for(
-                lambda: any("full" in error for error in health_errors(health, gateway)),
+                lambda: any("full" in error for error in health_errors(health)),
                 60,
-                "the health message says that the disk is full",
+                "the health message says the disk is full",
             )
             load.wait_until_sent()
             stored = rows_stored(gateway)
@@ -304,7 +315,7 @@ def test_a_locked_database_loses_nothing_and_is_said(broker, gateway, dice):
         wait_for_rows(gateway, load, EVENTS // 16)
         with contextlib.closing(sqlite3.connect(gateway.database, timeout=30)) as other:
             other.execute("BEGIN IMMEDIATE")
-            gateway.wait_for(lambda: "locked" in gateway.log(), 60, "the log says that it is locked")
+            gateway.wait_for(lambda: "locked" in gateway.log(), 60, "the log says it is locked")
             load.wait_until_sent()
             other.execute("ROLLBACK")
     check_everything(gateway, load)

@@ -1,18 +1,19 @@
-/* Drives the gateway's batches and the history without a broker: for tests in other languages that know better.
+/* Drives the gateway's batches and the history without a broker: for tests in another language.
  *
- *     driver DATABASE
+ *     test-driver DATABASE
  *
- * reads commands from standard input, a line each, words separated by tabs (the last word may hold tabs), and
- * answers each but the first two with lines that end in one that begins with "ok" or "failed":
+ * reads commands from standard input, a line each, words separated by tabs (the last word may hold
+ * tabs), and answers each but the first two with lines of which the last begins with "ok" or
+ * "failed":
  *
- *     message RECEIVED TOPIC PAYLOAD       puts a message into the batch; says nothing
- *     request RECEIVED NUMBER COMMAND      the same for a registry command; NUMBER comes back with its answer
- *     commit                               stores the batch: "publish TOPIC NUMBER PAYLOAD"…, "ok"
- *     daily NOW                            writes the daily resets that are due: "ok HOW-MANY"
- *     at SPACE INSTANT…                    "ok COUNT NET COUNT NET …"
- *     now SPACE                            "ok COUNT NET"
- *     check SPACE                          "differs SENTENCE"…, "ok"
- *     reopen                               closes the database and opens it again: "ok" */
+ *     message RECEIVED TOPIC PAYLOAD    puts a message into the batch; says nothing
+ *     request RECEIVED NUMBER COMMAND   the same for a registry command, whose answer has the NUMBER
+ *     commit                            stores the batch: "publish TOPIC NUMBER PAYLOAD"…, "ok"
+ *     daily NOW                         writes the daily resets that are due: "ok HOW-MANY"
+ *     at SPACE INSTANT…                 "ok COUNT NET COUNT NET …"
+ *     now SPACE                         "ok COUNT NET"
+ *     check SPACE                       "differs SENTENCE"…, "ok" or "ok differs"
+ *     reopen                            closes the database and opens it again: "ok" */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -276,7 +277,7 @@ int main(int argc, char **argv)
 	ssize_t length;
 
 	if (argc != 2) {
-		fprintf(stderr, "usage: driver DATABASE\n");
+		fprintf(stderr, "usage: test-driver DATABASE\n");
 		return EXIT_FAILURE;
 	}
 	open_all(&driver);

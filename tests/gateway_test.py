@@ -225,6 +225,17 @@ def test_what_came_while_it_was_away_is_stored_when_it_is_back(broker, gateway):
     wait_for_count(broker, "A", 5)
 
 
+def test_what_a_restarted_broker_takes_before_it_is_back_is_stored(broker, gateway):
+    make_doorway(broker)
+    wait_for_count(broker, "A", 0)
+    gateway.stop()
+    broker.restart()
+    for seq in range(5):
+        crossing(broker, seq=seq)
+    gateway.start()
+    wait_for_count(broker, "A", 5)
+
+
 def test_a_session_that_another_takes_is_taken_back(broker, gateway):
     make_doorway(broker)
     wait_for_count(broker, "A", 0)

@@ -1,12 +1,13 @@
-"""Publishes at QoS 1, quickly, over plain sockets, and knows of each message whether the broker acknowledged it.
+"""Publishes at QoS 1, quickly, over plain sockets, and knows of each message whether the broker
+acknowledged it.
 
     with Loader(broker.port, "door-1") as loader:
         loader.send(topic, payload, token)     # waits while `window` messages are unacknowledged
         loader.flush()                         # waits until none is
     loader.acknowledged                        # the tokens, in the order of their PUBACKs
 
-MQTT 3.1.1 (OASIS standard, section 3), no more of it than a device needs that only sends. A connection that breaks
-is made again; what was not acknowledged is sent again, as a device would do.
+MQTT 3.1.1 (OASIS standard, section 3), no more of it than a device needs that only sends. A
+connection that breaks is made again; what was not acknowledged is sent again, as a device would do.
 """
 
 import collections
@@ -130,7 +131,8 @@ class Loader:
         if not chunk:
             raise ConnectionResetError
         self.received += chunk
-        complete = len(self.received) // 4 * 4  # the broker sends nothing but PUBACKs, four bytes each
+        # Nothing comes but PUBACKs, of four bytes each.
+        complete = len(self.received) // 4 * 4
         for place in range(0, complete, 4):
             kind, _, packet_id = struct.unpack_from("!BBH", self.received, place)
             assert kind == PUBACK, f"unexpected packet {kind:#x}"

@@ -1,7 +1,7 @@
 """What Headcount promises, worked out the slow way: every answer is a replay of everything known.
 
-Written from the design alone (what an event is, what "count" means, what registry changes do). It shares no code
-with the program that it judges, nor any of its ideas of how to be quick.
+Written from the design alone (what an event is, what "count" means, what registry changes do). It
+shares no code with the program that it judges, nor any of its ideas of how to be quick.
 """
 
 from dataclasses import dataclass
@@ -73,8 +73,8 @@ def utc(instant):
 
 
 def daily_instant(zone, day, minute_of_day):
-    """When the wall clock shows that minute on that day: the first time, if it does so twice; the first instant
-    at which the clock is past it, if it is skipped."""
+    """When the wall clock shows that minute on that day: the first time, if it does so twice; the
+    first instant at which the clock is past it, if it is skipped."""
     wanted = datetime(day.year, day.month, day.day) + timedelta(minutes=minute_of_day)
 
     def wall_clock(when):
@@ -165,7 +165,8 @@ class World:
         for name, space in self.spaces.items():
             if space.daily_reset is None:
                 continue
-            for instant in daily_instants(space.timezone, space.daily_reset, space.resets_done, now):
+            due = daily_instants(space.timezone, space.daily_reset, space.resets_done, now)
+            for instant in due:
                 self.resets[name, instant, DAILY_RESET] = 0
             space.resets_done = max(space.resets_done, now)
 
@@ -268,16 +269,15 @@ class Summary:
 
 
 def area(changes, values, end):
-    """Person-milliseconds up to `end`, with nobody there before the first of the changes and after each one as
-    many as its value says."""
+    """Person-milliseconds up to `end`, with nobody there before the first of the changes and after
+    each one as many as its value says."""
     ends = [change.time for change in changes[1:]] + [end]
-    return sum(
-        value * (until - change.time) for change, value, until in zip(changes, values, ends)
-    )
+    return sum(value * (until - change.time) for change, value, until in zip(changes, values, ends))
 
 
 def summarize(changes, end):
-    """What the changes of a space within a span of time come to: all of them, in order, and one at least."""
+    """What the changes of a space within a span of time come to: all of them, in order, and one at
+    least."""
     events = [change for change in changes if change.kind not in RESETS]
     first_reset = next((i for i, c in enumerate(changes) if c.kind in RESETS), len(changes))
     free, fixed = changes[:first_reset], changes[first_reset:]
@@ -306,7 +306,8 @@ def summarize(changes, end):
 
 
 def summaries(changes, level):
-    """The rows of a level, by number of the span: hours, or 16^level hours that have a change behind them."""
+    """The rows of a level, by number of the span: hours, or 16^level hours that have a change
+    behind them."""
     size = HOUR * 16**level
     spans = {}
     for change in changes:

@@ -43,7 +43,7 @@ def two_rooms():
 
 
 def building():
-    """Two rooms on one floor, a third on another; R1 and R2 join, R1 and R3 join, R2 has a door to the street."""
+    """Two rooms on one floor, a third on another, which join; R2 has a door to the street."""
     world = World()
     world.spaces = {
         "building": Space(),
@@ -216,8 +216,8 @@ def test_a_daily_reset_is_where_the_wall_clock_first_shows_or_passes_it(zone, da
 def test_a_daily_reset_is_the_first_minute_not_before_it(zone):
     """By trying every minute of the days around a change of the clocks."""
     info = ZoneInfo(zone)
-    for day in [date(2026, 3, 8), date(2026, 3, 29), date(2026, 4, 4), date(2026, 4, 5),
-                date(2026, 9, 6), date(2026, 10, 4), date(2026, 10, 25), date(2026, 11, 1)]:
+    changes = ["03-08", "03-29", "04-04", "04-05", "09-06", "10-04", "10-25", "11-01"]
+    for day in (date.fromisoformat(f"2026-{change}") for change in changes):
         midnight = datetime(day.year, day.month, day.day, tzinfo=timezone.utc)
         minutes = [midnight + timedelta(minutes=m) for m in range(-15 * 60, 39 * 60)]
         clock = [(m.astimezone(info).replace(tzinfo=None), m) for m in minutes]
@@ -308,7 +308,8 @@ def join(first, second):
 
 
 def random_people(dice):
-    return people(*(dice.choice((-100, -3, -1, -1, 1, 1, 2, 100)) for _ in range(dice.randrange(12))))
+    counts = (-100, -3, -1, -1, 1, 1, 2, 100)
+    return people(*(dice.choice(counts) for _ in range(dice.randrange(12))))
 
 
 def test_four_numbers_tell_what_a_run_does_to_any_count():

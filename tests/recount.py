@@ -13,7 +13,8 @@ from harness import retained_topics, wait_until
 
 def registry_of(gateway, world):
     for name, parent in gateway.query(
-        "SELECT space.space_id, parent.space_id FROM space LEFT JOIN space AS parent ON parent.id = space.parent"
+        "SELECT space.space_id, parent.space_id FROM space"
+        " LEFT JOIN space AS parent ON parent.id = space.parent"
     ):
         world.spaces[name] = oracle.Space(parent)
     for name, space, adjacent in gateway.query(
@@ -24,14 +25,15 @@ def registry_of(gateway, world):
         world.doorways[name] = oracle.Doorway(space, adjacent)
     world.dpus = {dpu for (dpu,) in gateway.query("SELECT dpu_id FROM dpu")}
     for number, *members in gateway.query(
-        "SELECT installation.id, dpu_id, doorway_id, started_at, ended_at, orientation FROM installation"
+        "SELECT installation.id, dpu_id, doorway_id, started_at, ended_at, orientation"
+        " FROM installation"
         " JOIN dpu ON dpu.id = dpu JOIN doorway ON doorway.id = doorway"
     ):
         world.installations[number] = oracle.Installation(*members)
 
 
 def stored_events(gateway):
-    """The events of table installation_count, as a list: an event that was counted twice is in it twice."""
+    """The events of table installation_count, as a list: what was counted twice is in it twice."""
     return [
         oracle.Event(*row)
         for row in gateway.query(
@@ -46,7 +48,8 @@ def world_of(gateway):
     registry_of(gateway, world)
     world.events = set(stored_events(gateway))
     for space, at, by_person, count in gateway.query(
-        "SELECT space_id, reset_time, by_person, count FROM space_reset JOIN space ON space.id = space"
+        "SELECT space_id, reset_time, by_person, count FROM space_reset"
+        " JOIN space ON space.id = space"
     ):
         world.resets[space, at, oracle.RESET if by_person else oracle.DAILY_RESET] = count
     return world
@@ -67,7 +70,8 @@ def check_counts(world, gateway):
 
 
 def retained_counts(broker):
-    """What the retained topics say: {space: (count of space/<id>/count, count and net of space/<id>/state)}."""
+    """What the retained topics say: {space: {"count": of space/<id>/count, "state": count and net
+    of space/<id>/state}}."""
     said = {}
     for topic, payload in retained_topics(broker, "space/#").items():
         _, space, kind = topic.split("/")
@@ -83,7 +87,8 @@ def retained_counts(broker):
 def wait_for_retained(gateway, timeout=60.0):
     """Waits until the retained topics of all spaces say what occupancy_now does."""
     expected = {
-        space: {"count": now.count, "state": tuple(now)} for space, now in counts_now(gateway).items()
+        space: {"count": now.count, "state": tuple(now)}
+        for space, now in counts_now(gateway).items()
     }
     wait_until(
         lambda: retained_counts(gateway.broker) == expected,

@@ -1,8 +1,9 @@
-"""The problem's sample data, played through the whole system: however it arrives, the same is stored and the same
-is answered for every instant.
+"""The problem's sample data, played through the whole system: however it arrives, the same is
+stored and the same is answered for every instant.
 
-Doorway X leads from outside into A (DPU 283), doorway Z from B into A (DPU 423). The real file is not part of the
-project: HEADCOUNT_SAMPLE_CSV names it. Data of the same shape, made here, is always tested.
+Doorway X leads from outside into A (DPU 283), doorway Z from B into A (DPU 423). The real file is
+not part of the project: HEADCOUNT_SAMPLE_CSV names it. Data of the same shape, made here, is always
+tested.
 """
 
 import csv
@@ -57,7 +58,7 @@ def real_sample():
 
 
 def made_sample():
-    """Four days of people, a few milliseconds with several of them, and one row in twenty repeated."""
+    """Four days of people, a few milliseconds with several of them, one row in twenty repeated."""
     dice = random.Random(2018)
     begin = oracle.milliseconds(datetime.fromisoformat("2018-02-24T00:00:00Z"))
     rows = []

@@ -106,7 +106,7 @@ static int by_time_and_kind(const void *a, const void *b)
 	return change_compare(a, b);
 }
 
-/* Up to LONGEST changes, in order, several at one instant; with_resets false leaves only people who walk. */
+/* Up to LONGEST changes, in order, several at one instant; without resets only people who walk. */
 static int random_changes(struct change changes[LONGEST], bool with_resets)
 {
 	int length = g_test_rand_int_range(0, LONGEST + 1);

@@ -1,119 +1,36 @@
-/* A town and its past: makes a database with rooms in floors in buildings, a doorway with a DPU for each quarter of a
- * room, and as many crossings as are asked for, in the order of time, through core as the gateway does it, only in
- * larger batches. Prints one JSON object at the end.
- *
- * Rooms are named r0, r1, …, floors f0, …, buildings b0, …; DPUs by number, as tests/bench/load.c publishes. */
+/* A town (town.h) and its past: makes a database with as many crossings as are asked for, in the order of time, through core
+ * as the gateway does it, only in larger batches. Prints one JSON object at the end. */
 #include <glib.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "crossing.h"
-#include "registry.h"
 #include "store.h"
+#include "town.h"
 
-#define DPUS_PER_ROOM 4
-#define DPUS_PER_FLOOR 40
-#define DPUS_PER_BUILDING 1000
-#define DPUS_PER_WAY_OUT 100    /* the others lead to the floor */
 #define OPEN_FROM (8 * INSTANT_HOUR) /* of each day, UTC */
 
 static struct {
 	char *database;
 	int dpus, days, open_hours, busy_percent, batch, seed;
 	int64_t events;
-} options = {.dpus = 1000,
-	     .days = 365,
-	     .open_hours = 4,
-	     .busy_percent = 1,
-	     .batch = 1000000,
-	     .seed = 1};
+} options = {
+	.dpus = 1000, .days = 365, .open_hours = 4, .busy_percent = 1, .batch = 1000000, .seed = 1};
 
 static struct {
 	struct store *store;
 	GRand *dice;
 	instant now, first_day;
 	int64_t made; /* crossings */
-	char *ids;    /* of the DPUs, ID_SIZE each */
+	char *ids;    /* of the DPUs */
 	struct crossing *batch;
 } fill;
-#define ID_SIZE 12
 
 static void fail(const char *what)
 {
 	fprintf(stderr, "fill: %s\n", what);
 	exit(EXIT_FAILURE);
-}
-
-/* The registry */
-
-static void command(struct store *store, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
-static void command(struct store *store, const char *format, ...)
-{
-	struct registry_limits limits = {.now = fill.now};
-	g_autoptr(GString) answer = g_string_new(NULL);
-	g_autofree char *text = NULL;
-	va_list arguments;
-
-	va_start(arguments, format);
-	text = g_strdup_vprintf(format, arguments);
-	va_end(arguments);
-	registry_command(store, text, strlen(text), &limits, answer);
-	if (!g_str_has_prefix(answer->str, "{\"status\":201"))
-		fail(answer->str);
-}
-
-static void make_rooms(struct store *store, int dpu)
-{
-	int room = dpu / DPUS_PER_ROOM, floor = dpu / DPUS_PER_FLOOR,
-	    building = dpu / DPUS_PER_BUILDING;
-
-	if (dpu % DPUS_PER_BUILDING == 0)
-		command(store,
-			"{\"action\":\"create\",\"object\":\"space\",\"values\":"
-			"{\"id\":\"b%d\",\"timezone\":\"Europe/Vienna\"}}",
-			building);
-	if (dpu % DPUS_PER_FLOOR == 0)
-		command(store,
-			"{\"action\":\"create\",\"object\":\"space\",\"values\":"
-			"{\"id\":\"f%d\",\"parent\":\"b%d\",\"timezone\":\"Europe/Vienna\"}}",
-			floor, building);
-	if (dpu % DPUS_PER_ROOM == 0)
-		command(store,
-			"{\"action\":\"create\",\"object\":\"space\",\"values\":"
-			"{\"id\":\"r%d\",\"parent\":\"f%d\",\"name\":\"Room %d\",\"capacity\":50,"
-			"\"timezone\":\"Europe/Vienna\"}}",
-			room, floor, room);
-}
-
-static void make_dpu(struct store *store, int dpu)
-{
-	g_autofree char *beyond = NULL;
-
-	if (dpu % DPUS_PER_WAY_OUT != 0)
-		beyond = g_strdup_printf(",\"adjacent_space\":\"f%d\"", dpu / DPUS_PER_FLOOR);
-	command(store,
-		"{\"action\":\"create\",\"object\":\"doorway\",\"values\":"
-		"{\"id\":\"d%d\",\"space\":\"r%d\"%s}}",
-		dpu, dpu / DPUS_PER_ROOM, beyond != NULL ? beyond : "");
-	command(store, "{\"action\":\"create\",\"object\":\"dpu\",\"values\":{\"id\":\"%d\"}}",
-		dpu);
-	command(store,
-		"{\"action\":\"create\",\"object\":\"installation\",\"values\":"
-		"{\"dpu\":\"%d\",\"doorway\":\"d%d\",\"started_at\":\"2018-01-01 00:00\"}}",
-		dpu, dpu);
-}
-
-static enum result make_town(struct store *store, void *context)
-{
-	(void)context;
-	for (int dpu = 0; dpu < options.dpus; dpu++) {
-		make_rooms(store, dpu);
-		make_dpu(store, dpu);
-	}
-	return RESULT_OK;
 }
 
 /* Crossings */
@@ -135,7 +52,7 @@ static struct crossing cross(int64_t number)
 	instant time = time_of(number);
 
 	return (struct crossing){
-		.dpu_id = fill.ids + dpu * ID_SIZE,
+		.dpu_id = fill.ids + dpu * TOWN_ID_SIZE,
 		.event = {.time = time, .seq = number, .count = g_rand_boolean(fill.dice) ? 1 : -1},
 		.received = time + INSTANT_SECOND,
 		.latest = fill.now,
@@ -168,9 +85,7 @@ static void make_batch(void)
 
 static void make_past(void)
 {
-	fill.ids = g_malloc0((gsize)options.dpus * ID_SIZE);
-	for (int dpu = 0; dpu < options.dpus; dpu++)
-		g_snprintf(fill.ids + dpu * ID_SIZE, ID_SIZE, "%d", dpu);
+	fill.ids = town_dpu_ids(options.dpus);
 	fill.batch = g_new(struct crossing, options.batch);
 	while (fill.made < options.events)
 		make_batch();
@@ -181,7 +96,8 @@ static void make_past(void)
 static bool read_options(int argc, char **argv)
 {
 	const GOptionEntry entries[] = {
-		{"database", 0, 0, G_OPTION_ARG_FILENAME, &options.database, "A new file", "FILE"},
+		{"database", 0, 0, G_OPTION_ARG_FILENAME, &options.database,
+		 "A new file, or one with a town of as many DPUs", "FILE"},
 		{"dpus", 0, 0, G_OPTION_ARG_INT, &options.dpus, "A room has 4", "N"},
 		{"events", 0, 0, G_OPTION_ARG_INT64, &options.events, "How many", "N"},
 		{"days", 0, 0, G_OPTION_ARG_INT, &options.days, "Until yesterday", "N"},
@@ -214,14 +130,11 @@ int main(int argc, char **argv)
 	fill.dice = g_rand_new_with_seed((guint32)options.seed);
 	if (store_open(options.database, STORE_WRITER, &fill.store, &problem) != RESULT_OK)
 		fail(problem.detail);
-	if (store_transaction(fill.store, make_town, NULL) != RESULT_OK)
-		fail(store_error(fill.store));
+	town_make(fill.store, options.dpus);
 	make_past();
-	printf("{\"dpus\": %d, \"events\": %" PRId64 ", \"seconds\": %.3f, \"bytes\": %" PRId64
-	       "}\n",
-	       options.dpus, fill.made, (double)(g_get_monotonic_time() - begin) / G_USEC_PER_SEC,
-	       store_file_bytes(fill.store));
 	store_close(fill.store);
+	printf("{\"dpus\": %d, \"events\": %" PRId64 ", \"seconds\": %.3f}\n", options.dpus,
+	       fill.made, (double)(g_get_monotonic_time() - begin) / G_USEC_PER_SEC);
 	g_rand_free(fill.dice);
 	g_free(options.database);
 	return EXIT_SUCCESS;

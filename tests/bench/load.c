@@ -132,13 +132,21 @@ static void append_event(GString *payload)
 	load.sent++;
 }
 
+/* A DPU keeps to its connection. */
+static int any_dpu(const struct connection *connection)
+{
+	int first = (int)(connection - load.connections) % options.dpus;
+	int others = (options.dpus - 1 - first) / options.connections;
+
+	return first + options.connections * g_rand_int_range(load.dice, 0, others + 1);
+}
+
 static void send_message(struct connection *connection)
 {
 	char topic[64];
 	int64_t left = options.events - load.sent;
 
-	g_snprintf(topic, sizeof topic, "dpu/%d/events",
-		   g_rand_int_range(load.dice, 0, options.dpus));
+	g_snprintf(topic, sizeof topic, "dpu/%d/events", any_dpu(connection));
 	g_string_truncate(load.payload, 0);
 	if (options.batch == 1) {
 		append_event(load.payload);

@@ -78,16 +78,15 @@ static void connect_client(struct mosquitto *client, int port)
 {
 	mosquitto_property *properties = NULL;
 
-	check("options",
-	      mosquitto_int_option(client, MOSQ_OPT_PROTOCOL_VERSION, MQTT_PROTOCOL_V5));
+	check("options", mosquitto_int_option(client, MOSQ_OPT_PROTOCOL_VERSION, MQTT_PROTOCOL_V5));
 	check("options", mosquitto_int_option(client, MOSQ_OPT_RECEIVE_MAXIMUM, RECEIVE_MAXIMUM));
 	check("options", mosquitto_int_option(client, MOSQ_OPT_TCP_NODELAY, true));
 	check("options", mosquitto_property_add_int32(
 				 &properties, MQTT_PROP_SESSION_EXPIRY_INTERVAL, UINT32_MAX));
 	check("options", mosquitto_property_add_int32(&properties, MQTT_PROP_MAXIMUM_PACKET_SIZE,
 						      PACKET_BYTES));
-	check("connect", mosquitto_connect_bind_v5(client, "127.0.0.1", port, KEEPALIVE_S, NULL,
-						   properties));
+	check("connect",
+	      mosquitto_connect_bind_v5(client, "127.0.0.1", port, KEEPALIVE_S, NULL, properties));
 	mosquitto_property_free_all(&properties);
 }
 

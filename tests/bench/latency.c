@@ -1,0 +1,266 @@
+/* How long after a crossing its count is on the displays, beside the broker's own way from publisher to subscriber.
+ *
+ * One connection publishes crossings at a steady rate, another subscribes to the crossings themselves and to
+ * space/<id>/count: the first to arrive tells the broker's own round trip, the second the gateway's, of the same
+ * message. Rooms take turns, so that none is published twice within the gateway's publish_interval; rooms and DPUs are
+ * those of tests/bench/fill.c. At the end it measures what a commit costs this disk. Prints one JSON object. */
+#include <errno.h>
+#include <fcntl.h>
+#include <glib.h>
+#include <inttypes.h>
+#include <mosquitto.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define DPUS_PER_ROOM 4
+#define COMMITS 300
+#define COMMIT_PAGES                                                                               \
+	4 /* the WAL's frames of one crossing: its row, the hour, the count now, the revision */
+#define PAGE_BYTES 4096
+#define LATE_US (10 * G_USEC_PER_SEC) /* what comes later is lost */
+
+static struct {
+	int port, rooms, rate, seconds;
+	char *folder;
+} options = {.rooms = 250, .rate = 500, .seconds = 5};
+
+/* A crossing under way, by room. All but `sent_us` belong to the subscriber's thread. */
+struct crossing {
+	gint64 sent_us, broker_us;
+};
+
+static struct {
+	struct crossing *crossings;     /* one a room */
+	GArray *broker, *count, *added; /* double: ms */
+	gint subscribed, arrived;       /* atomic */
+} latency;
+
+static void fail(const char *what, const char *why)
+{
+	fprintf(stderr, "latency: %s: %s\n", what, why);
+	exit(EXIT_FAILURE);
+}
+
+static void check(const char *what, int code)
+{
+	if (code != MOSQ_ERR_SUCCESS)
+		fail(what, mosquitto_strerror(code));
+}
+
+/* The subscriber */
+
+static void add(GArray *to, gint64 us)
+{
+	double ms = (double)us / 1000;
+
+	g_array_append_val(to, ms);
+}
+
+static void crossing_came(struct crossing *crossing, gint64 now)
+{
+	crossing->broker_us = now - crossing->sent_us;
+	add(latency.broker, crossing->broker_us);
+}
+
+static void count_came(struct crossing *crossing, gint64 now)
+{
+	gint64 us = now - crossing->sent_us;
+
+	add(latency.count, us);
+	add(latency.added, us - crossing->broker_us);
+	crossing->sent_us = 0;
+	g_atomic_int_inc(&latency.arrived);
+}
+
+static void on_message(struct mosquitto *client, void *context,
+		       const struct mosquitto_message *message)
+{
+	gint64 now = g_get_monotonic_time();
+	int number;
+
+	(void)client, (void)context;
+	if (message->retain)
+		return;
+	if (sscanf(message->topic, "dpu/%d/events", &number) == 1)
+		crossing_came(&latency.crossings[number / DPUS_PER_ROOM], now);
+	else if (sscanf(message->topic, "space/r%d/count", &number) == 1 &&
+		 latency.crossings[number].sent_us != 0)
+		count_came(&latency.crossings[number], now);
+}
+
+static void on_subscribe(struct mosquitto *client, void *context, int id, int count,
+			 const int *granted)
+{
+	(void)client, (void)context, (void)id, (void)count, (void)granted;
+	g_atomic_int_inc(&latency.subscribed);
+}
+
+static struct mosquitto *connect_client(const char *name)
+{
+	struct mosquitto *client = mosquitto_new(name, true, NULL);
+
+	mosquitto_message_callback_set(client, on_message);
+	mosquitto_subscribe_callback_set(client, on_subscribe);
+	mosquitto_max_inflight_messages_set(client, 0); /* no limit */
+	check("options", mosquitto_int_option(client, MOSQ_OPT_TCP_NODELAY, true));
+	check("connect", mosquitto_connect(client, "127.0.0.1", options.port, 60));
+	check("loop", mosquitto_loop_start(client));
+	return client;
+}
+
+static struct mosquitto *subscribe(void)
+{
+	struct mosquitto *client = connect_client("bench-display");
+
+	check("subscribe", mosquitto_subscribe(client, NULL, "dpu/+/events", 1));
+	check("subscribe", mosquitto_subscribe(client, NULL, "space/+/count", 1));
+	while (g_atomic_int_get(&latency.subscribed) < 2)
+		g_usleep(1000);
+	return client;
+}
+
+/* The publisher */
+
+static void sleep_until(gint64 us)
+{
+	struct timespec until = {.tv_sec = us / G_USEC_PER_SEC,
+				 .tv_nsec = us % G_USEC_PER_SEC * 1000};
+
+	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
+}
+
+static void publish(struct mosquitto *client, int number)
+{
+	int room = number % options.rooms;
+	char topic[64], payload[128];
+
+	/* The second of a room's doorways leads to the floor, so it changes the count of the room alone. */
+	g_snprintf(topic, sizeof topic, "dpu/%d/events", room * DPUS_PER_ROOM + 1);
+	g_snprintf(payload, sizeof payload,
+		   "{\"dpu_event_time\": %" PRId64 ", \"count\": 1, \"seq\": %d}",
+		   g_get_real_time() / 1000, number);
+	latency.crossings[room].sent_us = g_get_monotonic_time();
+	check("publish",
+	      mosquitto_publish(client, NULL, topic, (int)strlen(payload), payload, 1, false));
+}
+
+static int publish_all(void)
+{
+	struct mosquitto *client = connect_client("bench-dpu");
+	int count = options.rate * options.seconds;
+	gint64 begin = g_get_monotonic_time() + G_USEC_PER_SEC / 10;
+
+	for (int i = 0; i < count; i++) {
+		sleep_until(begin + (gint64)i * G_USEC_PER_SEC / options.rate);
+		publish(client, i);
+	}
+	for (gint64 until = g_get_monotonic_time() + LATE_US;
+	     g_atomic_int_get(&latency.arrived) < count && g_get_monotonic_time() < until;)
+		g_usleep(1000);
+	mosquitto_disconnect(client);
+	mosquitto_loop_stop(client, false);
+	mosquitto_destroy(client);
+	return count;
+}
+
+/* The disk */
+
+/* Writes and syncs as SQLite commits to a WAL that is in use again: over what is there. */
+static GArray *measure_commits(void)
+{
+	g_autofree char *path = g_build_filename(options.folder, "commits", NULL);
+	g_autofree char *pages = g_malloc0(COMMIT_PAGES * PAGE_BYTES);
+	GArray *commits = g_array_new(FALSE, FALSE, sizeof(double));
+	int file = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	if (file < 0)
+		fail(path, g_strerror(errno));
+	for (int i = 0; i < 2 * COMMITS; i++) {
+		gint64 begin = g_get_monotonic_time();
+		off_t at = (off_t)(i % COMMITS) * COMMIT_PAGES * PAGE_BYTES;
+
+		if (pwrite(file, pages, COMMIT_PAGES * PAGE_BYTES, at) < 0 || fdatasync(file) < 0)
+			fail(path, g_strerror(errno));
+		if (i >= COMMITS)
+			add(commits, g_get_monotonic_time() - begin);
+	}
+	close(file);
+	unlink(path);
+	return commits;
+}
+
+/* The result */
+
+static int compare(const void *a, const void *b)
+{
+	double first = *(const double *)a, second = *(const double *)b;
+
+	return first < second ? -1 : first > second;
+}
+
+static double percentile(const GArray *of, double part)
+{
+	if (of->len == 0)
+		return 0;
+	return g_array_index(of, double, (guint)(part * (double)(of->len - 1) + 0.5));
+}
+
+static void print(const char *name, GArray *of)
+{
+	g_array_sort(of, compare);
+	printf(", \"%s\": {\"p50\": %.3f, \"p99\": %.3f, \"p99.9\": %.3f}", name,
+	       percentile(of, 0.5), percentile(of, 0.99), percentile(of, 0.999));
+}
+
+static bool read_options(int argc, char **argv)
+{
+	const GOptionEntry entries[] = {
+		{"port", 0, 0, G_OPTION_ARG_INT, &options.port, "The broker's, on 127.0.0.1", "N"},
+		{"rooms", 0, 0, G_OPTION_ARG_INT, &options.rooms, "r0…r(N-1) take turns", "N"},
+		{"rate", 0, 0, G_OPTION_ARG_INT, &options.rate, "Crossings a second", "N"},
+		{"seconds", 0, 0, G_OPTION_ARG_INT, &options.seconds, "How long", "N"},
+		{"folder", 0, 0, G_OPTION_ARG_FILENAME, &options.folder,
+		 "On the database's disk, for a file to measure with", "DIR"},
+		G_OPTION_ENTRY_NULL,
+	};
+	g_autoptr(GOptionContext) context = g_option_context_new(NULL);
+	g_autoptr(GError) error = NULL;
+
+	g_option_context_add_main_entries(context, entries, NULL);
+	if (!g_option_context_parse(context, &argc, &argv, &error))
+		fail("options", error->message);
+	return options.port > 0 && options.rooms > 0 && options.rate > 0 && options.seconds > 0 &&
+	       options.folder != NULL;
+}
+
+int main(int argc, char **argv)
+{
+	struct mosquitto *display;
+	int published;
+
+	if (!read_options(argc, argv))
+		fail("options", "see --help");
+	mosquitto_lib_init();
+	latency.crossings = g_new0(struct crossing, options.rooms);
+	latency.broker = g_array_new(FALSE, FALSE, sizeof(double));
+	latency.count = g_array_new(FALSE, FALSE, sizeof(double));
+	latency.added = g_array_new(FALSE, FALSE, sizeof(double));
+	display = subscribe();
+	published = publish_all();
+	mosquitto_disconnect(display);
+	mosquitto_loop_stop(display, false);
+	mosquitto_destroy(display);
+	printf("{\"rate\": %d, \"published\": %d, \"lost\": %d, \"unit\": \"ms\"", options.rate,
+	       published, published - latency.arrived);
+	print("broker", latency.broker);
+	print("count", latency.count);
+	print("added", latency.added);
+	print("commit", measure_commits());
+	puts("}");
+	mosquitto_lib_cleanup();
+	return EXIT_SUCCESS;
+}
