@@ -93,7 +93,7 @@ static gint compare_states(gconstpointer left, gconstpointer right)
 	return (a->point.revision > b->point.revision) - (a->point.revision < b->point.revision);
 }
 
-/* The spaces wanted that are due, in the order of their revisions. */
+/* The spaces wanted that are due, in the order of their revisions, FEED_PAGE of them at most. */
 static GArray *find_wanted(struct store *store, const struct feed *feed)
 {
 	GArray *states = g_array_new(FALSE, FALSE, sizeof(struct space_state));
@@ -109,17 +109,18 @@ static GArray *find_wanted(struct store *store, const struct feed *feed)
 			g_array_append_val(states, state);
 	}
 	g_array_sort(states, compare_states);
+	if (states->len > FEED_PAGE)
+		g_array_set_size(states, FEED_PAGE);
 	return states;
 }
 
 static guint read_wanted(struct store *store, struct feed *feed)
 {
 	g_autoptr(GArray) states = find_wanted(store, feed);
-	guint count = MIN(states->len, FEED_PAGE);
 
-	for (guint i = 0; i < count; i++)
+	for (guint i = 0; i < states->len; i++)
 		add_to_page(feed, &g_array_index(states, struct space_state, i));
-	return count;
+	return states->len;
 }
 
 enum result feed_read(struct store *store, void *context)

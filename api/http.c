@@ -12,22 +12,18 @@
 #include "http_request.h"
 #include "log.h"
 
-#define MEMORY_BYTES 65536 /* of a connection: the head of a request, and what is being sent */
+#define MEMORY_BYTES 32768 /* of a connection: the head of a request, and what is being sent */
 #define ABSURD_BODY_BYTES 1048576 /* who sends more than that after all limits is cut off */
 #define STREAM_BLOCK_BYTES 1024
 #define STACK_BYTES (1024 * 1024) /* a request with 10,000 buckets needs some */
 #define ANSWER_TIMEOUTS 10        /* how many timeouts a client may take to fetch an answer */
+#define STREAM_TIMEOUTS INT32_MAX /* as long as it likes */
 #define COMPLAINT_S 60            /* how often trouble that lasts is logged */
 
 struct connection {
 	GList link; /* in server->connections */
 	int socket;
-	gint64 since_us; /* when it began to send, or we to answer */
-	enum {
-		CONNECTION_RECEIVING,
-		CONNECTION_ANSWERING,
-		CONNECTION_STREAMING,
-	} state;
+	_Atomic int64_t due_us; /* when the client has to be done with what it is about */
 };
 
 struct http_server {
@@ -64,14 +60,11 @@ static struct connection *connection_of(struct MHD_Connection *connection)
 		->socket_context;
 }
 
-static void turn_to(struct http_request *request, int state)
+static void give_time(struct http_request *request, int timeouts)
 {
-	struct connection *connection = connection_of(request->connection);
-
-	g_mutex_lock(&request->server->mutex);
-	connection->since_us = g_get_monotonic_time();
-	connection->state = state;
-	g_mutex_unlock(&request->server->mutex);
+	connection_of(request->connection)->due_us =
+		g_get_monotonic_time() +
+		(int64_t)request->options->timeout_s * timeouts * G_USEC_PER_SEC;
 }
 
 static void note_connection(void *context, struct MHD_Connection *of, void **socket_context,
@@ -86,7 +79,8 @@ static void note_connection(void *context, struct MHD_Connection *of, void **soc
 		connection->link.data = connection;
 		connection->socket =
 			MHD_get_connection_info(of, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
-		connection->since_us = g_get_monotonic_time();
+		connection->due_us = g_get_monotonic_time() +
+				     (int64_t)server->options->timeout_s * G_USEC_PER_SEC;
 		g_queue_push_tail_link(&server->connections, &connection->link);
 		*socket_context = connection;
 	} else {
@@ -100,19 +94,13 @@ static void note_connection(void *context, struct MHD_Connection *of, void **soc
  * ours, as long as the connection is in the list. */
 void http_tend(struct http_server *server)
 {
-	gint64 limit_us = (gint64)server->options->timeout_s * G_USEC_PER_SEC;
-	const gint64 limits_us[] = {
-		[CONNECTION_RECEIVING] = limit_us,
-		[CONNECTION_ANSWERING] = limit_us * ANSWER_TIMEOUTS,
-		[CONNECTION_STREAMING] = G_MAXINT64,
-	};
-	gint64 now_us = g_get_monotonic_time();
+	int64_t now_us = g_get_monotonic_time();
 
 	g_mutex_lock(&server->mutex);
 	for (GList *link = server->connections.head; link != NULL; link = link->next) {
 		struct connection *connection = link->data;
 
-		if (now_us - connection->since_us > limits_us[connection->state])
+		if (now_us > connection->due_us)
 			shutdown(connection->socket, SHUT_RDWR);
 	}
 	g_mutex_unlock(&server->mutex);
@@ -195,7 +183,7 @@ static void end_request(void *context, struct MHD_Connection *connection, void *
 	if (request->status != 0 && options->observer != NULL)
 		options->observer(options->context, request->route, request->status,
 				  g_get_monotonic_time() - request->began_us);
-	turn_to(request, CONNECTION_RECEIVING);
+	give_time(request, 1);
 	free_request(request);
 	*request_context = NULL;
 }
@@ -273,6 +261,7 @@ static struct MHD_Response *make_response(struct http_request *request)
 	size_t size = body != NULL ? body->len : 0;
 
 	if (stream != NULL) {
+		give_time(request, STREAM_TIMEOUTS);
 		request->stream = NULL;
 		return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK_BYTES,
 							 read_stream, stream, end_stream);
@@ -288,7 +277,6 @@ static enum MHD_Result send_answer(struct http_request *request)
 	enum MHD_Result result;
 
 	g_assert(request->answered);
-	turn_to(request, request->stream != NULL ? CONNECTION_STREAMING : CONNECTION_ANSWERING);
 	answer_complete(request);
 	response = make_response(request);
 	for (guint i = 0; i < request->headers->len; i++) {
@@ -366,6 +354,7 @@ static enum MHD_Result serve(void *context, struct MHD_Connection *connection, c
 	if (*body_size > 0)
 		return take_body(request, body, body_size);
 	if (!request->waiting && !request->answered) {
+		give_time(request, ANSWER_TIMEOUTS);
 		handle(request);
 		if (request->waiting)
 			return MHD_YES;

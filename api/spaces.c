@@ -2,14 +2,17 @@
 
 #include <inttypes.h>
 
+#include "memory.h"
 #include "parameters.h"
+
+#define BODY_BYTES 512 /* usually enough */
 
 bool spaces_find(struct http_request *request, struct store *store, struct space_state *ret_state)
 {
 	const char *id = http_path_part(request, 0);
 
 	if (http_sees_space(request, id) &&
-	    space_find(store, id, http_received(request), ret_state) == RESULT_OK)
+	    memory_find_space(store, id, http_received(request), ret_state) == RESULT_OK)
 		return true;
 	http_refuse(request, 404, "there is no space '%s'", id);
 	return false;
@@ -35,12 +38,12 @@ static enum result show(struct store *store, void *context)
 	if (!spaces_find(request, store, &state) || !read_time(request, &state, &when))
 		return RESULT_OK;
 	if (when != INSTANT_NONE)
-		space_look_back(store, &state, when);
+		memory_look_back(store, &state, when);
 	revision = g_strdup_printf("%" PRId64, state.point.revision);
 	if (http_unchanged(request, revision, when != INSTANT_NONE ? SPACES_PAST_MAX_AGE_S : 0))
 		return RESULT_OK;
-	body = g_string_new(NULL);
-	space_write_whole(body, store, &state, http_spaces(request));
+	body = g_string_sized_new(BODY_BYTES);
+	memory_write_space(body, store, &state, http_spaces(request));
 	http_answer_json(request, 200, body);
 	return RESULT_OK;
 }

@@ -3,14 +3,13 @@
 #include <glib.h>
 #include <stdlib.h>
 
+#include "attribution.h"
 #include "occupancy.h"
 
 /* A crossing with the installation it belongs to. */
 struct attributed {
 	struct crossing *crossing;
-	int64_t installation;
-	int64_t doorway;
-	int64_t orientation;
+	const struct attribution *to;
 };
 
 static int64_t retention_horizon(struct store *store)
@@ -20,26 +19,6 @@ static int64_t retention_horizon(struct store *store)
 
 	query_end(query);
 	return horizon;
-}
-
-/* The installation that was active at the time of the event, whatever is active now. */
-static enum reason attribute(struct store *store, const struct crossing *crossing,
-			     struct attributed *ret_attributed)
-{
-	struct query *query = store_query(store, SQL_INSTALLATION_AT);
-	enum reason reason = REASON_NONE;
-
-	query_bind_text(query, 1, crossing->dpu_id);
-	query_bind_integer(query, 2, crossing->event.time);
-	if (!query_next(query))
-		return REASON_UNKNOWN_DPU;
-	ret_attributed->installation = query_optional(query, 0);
-	ret_attributed->doorway = query_integer(query, 1);
-	ret_attributed->orientation = query_integer(query, 2);
-	if (ret_attributed->installation == INT64_MIN)
-		reason = REASON_NO_INSTALLATION;
-	query_end(query);
-	return reason;
 }
 
 static int compare_int64(int64_t a, int64_t b)
@@ -52,7 +31,7 @@ static int compare_attributed(const void *a, const void *b)
 {
 	const struct attributed *first = a, *second = b;
 	const struct event *one = &first->crossing->event, *two = &second->crossing->event;
-	int order = compare_int64(first->installation, second->installation);
+	int order = compare_int64(first->to->installation, second->to->installation);
 
 	if (order == 0)
 		order = compare_int64(one->time, two->time);
@@ -66,7 +45,7 @@ static bool insert(struct store *store, const struct attributed *attributed)
 	const struct crossing *crossing = attributed->crossing;
 	struct query *query = store_query(store, SQL_INSTALLATION_COUNT_ADD);
 
-	query_bind_integer(query, 1, attributed->installation);
+	query_bind_integer(query, 1, attributed->to->installation);
 	query_bind_integer(query, 2, crossing->event.time);
 	query_bind_integer(query, 3, crossing->event.seq);
 	query_bind_integer(query, 4, crossing->event.count);
@@ -75,17 +54,16 @@ static bool insert(struct store *store, const struct attributed *attributed)
 }
 
 /* A crossing changes every space that contains exactly one side of its doorway. */
-static void add_changes(struct store *store, const struct attributed *attributed, GArray *changes)
+static void add_changes(const struct attributed *attributed, GArray *changes)
 {
-	struct query *query = store_query(store, SQL_DOORWAY_EFFECTS);
+	const struct event *event = &attributed->crossing->event;
 
-	query_bind_integer(query, 1, attributed->doorway);
-	while (query_next(query)) {
-		int64_t sign = query_integer(query, 1) * attributed->orientation;
-		int64_t value = sign * attributed->crossing->event.count;
+	for (size_t i = 0; i < attributed->to->effect_count; i++) {
+		const struct effect *effect = &attributed->to->effects[i];
+		int64_t value = effect->sign * event->count;
 		struct space_change change = {
-			.space = query_integer(query, 0),
-			.change = {.time = attributed->crossing->event.time,
+			.space = effect->space,
+			.change = {.time = event->time,
 				   .kind = value > 0 ? CHANGE_ENTRY : CHANGE_EXIT,
 				   .value = value},
 		};
@@ -105,7 +83,7 @@ static void store_attributed(struct store *store, GArray *attributed)
 		if (!insert(store, item))
 			continue;
 		item->crossing->outcome = CROSSING_STORED;
-		add_changes(store, item, changes);
+		add_changes(item, changes);
 	}
 	occupancy_apply(store, (struct space_change *)(void *)changes->data, changes->len);
 }
@@ -115,6 +93,7 @@ void crossing_store(struct store *store, struct crossing *crossings, size_t coun
 	g_autoptr(GArray) attributed = g_array_new(FALSE, FALSE, sizeof(struct attributed));
 	instant horizon = retention_horizon(store);
 
+	attribution_tidy(store);
 	for (size_t i = 0; i < count; i++) {
 		struct crossing *crossing = &crossings[i];
 		struct attributed item = {.crossing = crossing};
@@ -125,8 +104,9 @@ void crossing_store(struct store *store, struct crossing *crossings, size_t coun
 		else if (crossing->event.time < horizon)
 			crossing->reason = REASON_TOO_OLD;
 		else
-			crossing->reason = attribute(store, crossing, &item);
-		if (crossing->reason == REASON_NONE)
+			item.to = attribution_find(store, crossing->dpu_id, crossing->event.time,
+						   &crossing->reason);
+		if (item.to != NULL)
 			g_array_append_val(attributed, item);
 	}
 	store_attributed(store, attributed);

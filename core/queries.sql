@@ -1,3 +1,21 @@
+-- BEGIN_WRITING
+BEGIN IMMEDIATE;
+
+-- BEGIN_READING
+BEGIN;
+
+-- COMMIT
+COMMIT;
+
+-- PART_BEGIN
+SAVEPOINT part;
+
+-- PART_UNDO
+ROLLBACK TO part;
+
+-- PART_END
+RELEASE part;
+
 -- META_TAKE_REVISIONS
 UPDATE meta SET revision = revision + ?1 RETURNING revision;
 
@@ -15,7 +33,8 @@ SELECT rejected_rows, rejected_dropped FROM meta;
 
 -- INSTALLATION_AT
 -- One row with NULLs for a DPU that hung nowhere at that time, none for an unknown DPU.
-SELECT installation.id, installation.doorway, installation.orientation
+SELECT installation.id, installation.doorway, installation.orientation,
+	installation.started_at, installation.ended_at
 FROM dpu
 LEFT JOIN installation ON installation.dpu = dpu.id AND installation.started_at <= ?2
 	AND (installation.ended_at IS NULL OR installation.ended_at > ?2)

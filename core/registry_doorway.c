@@ -1,6 +1,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "attribution.h"
 #include "occupancy.h"
 #include "registry_command.h"
 
@@ -58,6 +59,8 @@ bool doorway_derive_effects(struct store *store, int64_t doorway)
 		query_bind_integer(query, 1, doorway);
 		changed += query_run(query);
 	}
+	if (changed > 0)
+		attribution_forget(store);
 	return changed > 0;
 }
 

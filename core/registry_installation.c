@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "attribution.h"
 #include "occupancy.h"
 #include "registry_command.h"
 #include "rejected.h"
@@ -159,6 +160,7 @@ static enum result add(struct command *command, const struct row *row, int64_t *
 	query = store_query(command->store, SQL_INSTALLATION_ADD);
 	bind_row(query, row, dpu, doorway);
 	query_run(query);
+	attribution_forget(command->store);
 	if (store_failed(command->store))
 		return RESULT_CONFLICT;
 	*ret_key = store_last_id(command->store);
@@ -187,6 +189,7 @@ static enum result set(struct command *command, const struct row *before, const 
 	bind_row(query, row, dpu, doorway);
 	query_bind_integer(query, 6, row->key);
 	query_run(query);
+	attribution_forget(store);
 	if (store_failed(store))
 		return RESULT_CONFLICT;
 	release_events(store, before, same_dpu ? row->started_at : INT64_MAX, until);
@@ -248,6 +251,7 @@ enum result installation_remove(struct command *command)
 	query = store_query(store, SQL_INSTALLATION_REMOVE);
 	query_bind_integer(query, 1, row.key);
 	query_run(query);
+	attribution_forget(store);
 	return RESULT_OK;
 }
 

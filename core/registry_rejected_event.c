@@ -53,7 +53,7 @@ static enum result write_tally(struct command *command, const struct rejected_ta
 enum result rejected_event_replay(struct command *command)
 {
 	struct filter values = {0};
-	struct rejected_filter filter;
+	struct rejected_filter filter = {0};
 	struct rejected_tally tally;
 	enum result result = read_filter(command, &values, &filter);
 
@@ -67,7 +67,7 @@ enum result rejected_event_replay(struct command *command)
 enum result rejected_event_remove(struct command *command)
 {
 	struct filter values = {0};
-	struct rejected_filter filter;
+	struct rejected_filter filter = {0};
 	struct rejected_tally tally = {0};
 	enum result result = read_filter(command, &values, &filter);
 

@@ -76,7 +76,7 @@ static bool is_same(struct store *store, int64_t space, const struct row *row)
 enum result reset_create(struct command *command)
 {
 	struct row row = {.count = INT64_MIN, .at = command->limits->now};
-	struct space_change change;
+	struct space_change change = {0};
 	enum result result = read_row(command, G_N_ELEMENTS(members), true, &row, &change.space);
 
 	if (result != RESULT_OK)
@@ -98,7 +98,7 @@ enum result reset_create(struct command *command)
 enum result reset_remove(struct command *command)
 {
 	struct row row = {.at = INSTANT_NONE};
-	int64_t space;
+	int64_t space = 0;
 	enum result result = read_row(command, G_N_ELEMENTS(members), false, &row, &space);
 	struct query *query;
 

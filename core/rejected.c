@@ -72,19 +72,22 @@ struct page {
 	GStringChunk *ids;
 	int64_t last_row;
 	guint read;
-	struct crossing *reading;
+};
+
+struct reading {
+	struct event event;
 	guint events;
 };
 
 static void take_event(void *context, const struct event *event, enum reason reason,
 		       const char *item, size_t size)
 {
-	struct page *page = context;
+	struct reading *reading = context;
 
 	(void)reason, (void)item, (void)size;
 	if (event != NULL) {
-		page->reading->event = *event;
-		page->events++;
+		reading->event = *event;
+		reading->events++;
 	}
 }
 
@@ -101,13 +104,13 @@ static void read_page(struct store *store, enum sql pages, const struct rejected
 		const char *item = query_blob(query, 2, &size);
 		struct crossing crossing = {.received = query_integer(query, 3),
 					    .latest = page->latest};
+		struct reading reading = {0};
 
 		page->last_row = query_integer(query, 0);
-		page->reading = &crossing;
-		page->events = 0;
-		event_read(item, size, take_event, page);
-		if (page->events != 1)
+		event_read(item, size, take_event, &reading);
+		if (reading.events != 1)
 			continue; /* not an event on its own: rejected as before */
+		crossing.event = reading.event;
 		crossing.dpu_id = g_string_chunk_insert_const(page->ids, query_text(query, 1));
 		g_array_append_val(page->crossings, crossing);
 		g_array_append_val(page->rows, page->last_row);

@@ -80,12 +80,19 @@ enum result space_find_removed_too(struct store *store, const char *id, instant 
 	return RESULT_OK;
 }
 
+void space_set_past(struct space_state *state, const struct history_point *point, instant when)
+{
+	state->point = *point;
+	state->as_of = when;
+	if (point->last_change_time == INSTANT_NONE)
+		state->health = HEALTH_UNKNOWN;
+}
+
 void space_look_back(struct store *store, struct space_state *state, instant when)
 {
-	state->point = history_at(store, state->key, when);
-	state->as_of = when;
-	if (state->point.last_change_time == INSTANT_NONE)
-		state->health = HEALTH_UNKNOWN;
+	struct history_point point = history_at(store, state->key, when);
+
+	space_set_past(state, &point, when);
 }
 
 int64_t space_last_revision(struct store *store)
@@ -201,12 +208,18 @@ static void add_children(GString *out, struct store *store, int64_t space,
 	json_end_array(out);
 }
 
+void space_write_surroundings(GString *out, struct store *store, int64_t space,
+			      const char *const *visible)
+{
+	add_parent_and_reset(out, store, space, visible);
+	add_children(out, store, space, visible);
+}
+
 void space_write_whole(GString *out, struct store *store, const struct space_state *state,
 		       const char *const *visible)
 {
 	json_begin_object(out, NULL);
 	add_state(out, state);
-	add_parent_and_reset(out, store, state->key, visible);
-	add_children(out, store, state->key, visible);
+	space_write_surroundings(out, store, state->key, visible);
 	json_end_object(out);
 }

@@ -38,6 +38,8 @@ MUST_USE enum result space_find_removed_too(struct store *store, const char *id,
 /* Turns a space as it is now into the one it was at an instant, as far as is known by now: `health` stays that of its
  * devices now, but is unknown if nothing was known of the space then. */
 void space_look_back(struct store *store, struct space_state *state, instant when);
+/* The same with what history_at has given. */
+void space_set_past(struct space_state *state, const struct history_point *point, instant when);
 
 /* The revision given last, to any space. */
 int64_t space_last_revision(struct store *store);
@@ -56,6 +58,10 @@ void space_write(GString *out, const struct space_state *state);
 #define SPACE_CHILDREN 1000
 void space_write_whole(GString *out, struct store *store, const struct space_state *state,
 		       const char *const *visible);
+
+/* Only what stands around it, as members of an object that the caller has begun. */
+void space_write_surroundings(GString *out, struct store *store, int64_t space,
+			      const char *const *visible);
 
 const char *space_health_name(enum space_health health); /* "unknown", … */
 

@@ -16,6 +16,7 @@
 #define WRITER_BUSY_MS 5000       /* an operator's sqlite3 shell may hold the lock for a moment */
 #define READER_BUSY_MS 2000
 #define RECOVERY_TRIES 1000 /* about 1 read in 100,000 needs one repetition */
+#define CACHES_MOST 2
 #define WAL_BYTES_MOST (64 * 1024 * 1024)
 #define WAL_TIDY_BUSY_MS 50 /* the writer waits this long for readers to leave the WAL */
 
@@ -35,10 +36,13 @@ struct store {
 	int lock;    /* a writer's; else -1 */
 	int failure; /* the first SQLite result code that went wrong in this transaction */
 	char error[256];
-	void *cache;
-	store_cache_free *cache_free;
+	struct {
+		void *cache;
+		store_cache_free *free;
+	} caches[CACHES_MOST];
 	struct query queries[SQL_COUNT];
 	sqlite3_stmt *steps[STEP_COUNT];
+	int64_t version; /* as the last first read found it */
 };
 
 static void remember_failure(struct store *store, int code, const char *doing)
@@ -77,7 +81,7 @@ static bool take_step(struct store *store, enum step step)
 	static const char *const steps[] = {
 		[STEP_BEGIN_WRITING] = "BEGIN IMMEDIATE",
 		[STEP_BEGIN_READING] = "BEGIN",
-		[STEP_FIRST_READ] = "SELECT 1 FROM meta",
+		[STEP_FIRST_READ] = "PRAGMA data_version",
 		[STEP_COMMIT] = "COMMIT",
 	};
 	int code = SQLITE_OK;
@@ -87,6 +91,8 @@ static bool take_step(struct store *store, enum step step)
 					  SQLITE_PREPARE_PERSISTENT, &store->steps[step], NULL);
 	if (code == SQLITE_OK)
 		code = sqlite3_step(store->steps[step]);
+	if (code == SQLITE_ROW)
+		store->version = sqlite3_column_int64(store->steps[step], 0);
 	if (code == SQLITE_DONE || code == SQLITE_ROW)
 		code = sqlite3_reset(store->steps[step]);
 	else
@@ -101,6 +107,11 @@ const char *store_error(const struct store *store)
 	return store->error;
 }
 
+int64_t store_version(const struct store *store)
+{
+	return store->version;
+}
+
 bool store_failed(const struct store *store)
 {
 	return store->failure != SQLITE_OK;
@@ -113,6 +124,7 @@ static const char *const writer_pragmas[] = {
 	"PRAGMA synchronous = FULL",        /* committed means on the disk */
 	"PRAGMA foreign_keys = ON",         /* SQLite's default is off */
 	"PRAGMA trusted_schema = OFF",      /* the file may have been in other hands */
+	"PRAGMA temp_store = MEMORY",       /* journals of parts of a transaction are small */
 	"PRAGMA cache_size = -16384",       /* 16 MiB: the hot ends of 25,000 spaces */
 	"PRAGMA wal_autocheckpoint = 4096", /* 16 MiB: a hot page is written back once, not per batch */
 	"PRAGMA journal_size_limit = 67108864", /* a WAL that grew is cut when it starts over */
@@ -294,26 +306,33 @@ enum result store_open(const char *path, enum store_mode mode, struct store **re
 	return RESULT_OK;
 }
 
-static void drop_cache(struct store *store)
+static void drop_caches(struct store *store)
 {
-	if (store->cache != NULL)
-		store->cache_free(store->cache);
-	store->cache = NULL;
+	for (int i = 0; i < CACHES_MOST && store->caches[i].cache != NULL; i++) {
+		store->caches[i].free(store->caches[i].cache);
+		store->caches[i].cache = NULL;
+	}
 }
 
 void *store_cache(struct store *store, store_cache_make *make, store_cache_free *free)
 {
-	if (store->cache == NULL)
-		store->cache = make();
-	store->cache_free = free;
-	return store->cache;
+	int i = 0;
+
+	while (store->caches[i].cache != NULL && store->caches[i].free != free) {
+		i++;
+		assert(i < CACHES_MOST);
+	}
+	if (store->caches[i].cache == NULL)
+		store->caches[i].cache = make();
+	store->caches[i].free = free;
+	return store->caches[i].cache;
 }
 
 void store_close(struct store *store)
 {
 	if (store == NULL)
 		return;
-	drop_cache(store);
+	drop_caches(store);
 	for (int i = 0; i < SQL_COUNT; i++)
 		sqlite3_finalize(store->queries[i].statement);
 	for (int i = 0; i < STEP_COUNT; i++)
@@ -329,8 +348,10 @@ void store_close(struct store *store)
 
 static void end_queries(struct store *store)
 {
-	for (int i = 0; i < SQL_COUNT; i++)
-		sqlite3_reset(store->queries[i].statement);
+	for (int i = 0; i < SQL_COUNT; i++) {
+		if (sqlite3_stmt_busy(store->queries[i].statement))
+			sqlite3_reset(store->queries[i].statement);
+	}
 }
 
 static enum result begin_writing(struct store *store)
@@ -377,7 +398,7 @@ enum result store_transaction(struct store *store, store_work *work, void *conte
 	if (!sqlite3_get_autocommit(store->database))
 		sqlite3_exec(store->database, "ROLLBACK", NULL, NULL, NULL);
 	if (result != RESULT_OK)
-		drop_cache(store);
+		drop_caches(store);
 	return result;
 }
 
@@ -411,7 +432,8 @@ enum result store_part(struct store *store, store_work *work, void *context,
 {
 	enum result result;
 
-	if (!execute(store, "SAVEPOINT part"))
+	query_run(store_query(store, SQL_PART_BEGIN));
+	if (store_failed(store))
 		return RESULT_FAILED;
 	result = work(store, context);
 	if ((store->failure & 0xff) == SQLITE_CONSTRAINT) {
@@ -422,13 +444,11 @@ enum result store_part(struct store *store, store_work *work, void *context,
 		return RESULT_FAILED;
 	end_queries(store);
 	if (result != RESULT_OK) {
-		drop_cache(store);
-		if (!execute(store, "ROLLBACK TO part"))
-			return RESULT_FAILED;
+		drop_caches(store);
+		query_run(store_query(store, SQL_PART_UNDO));
 	}
-	if (!execute(store, "RELEASE part"))
-		return RESULT_FAILED;
-	return result;
+	query_run(store_query(store, SQL_PART_END));
+	return store_failed(store) ? RESULT_FAILED : result;
 }
 
 /* Files */

@@ -43,8 +43,11 @@ const char *store_error(const struct store *store);
 /* Has a query failed since the transaction began? What was read since is not to be trusted then. */
 bool store_failed(const struct store *store);
 
+/* Another number whenever somebody else has changed the database; never 0. On a reader, within store_transaction. */
+int64_t store_version(const struct store *store);
+
 /* Something that is made when it is first asked for and freed when a transaction, or a part of one, is undone, or the
- * store is closed: a place for what is known to be in step with the database. */
+ * store is closed: a place for what is known to be in step with the database. Which one it is, `free` tells. */
 typedef void *store_cache_make(void);
 typedef void store_cache_free(void *cache);
 void *store_cache(struct store *store, store_cache_make *make, store_cache_free *free);

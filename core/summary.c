@@ -98,14 +98,14 @@ void summary_append(struct summary *summary, const struct change *change, int64_
 	}
 }
 
-bool summary_find(struct store *store, int64_t space, int level, int64_t span,
+bool summary_find(struct store *store, int64_t space, int level, int64_t number,
 		  struct summary *ret_summary)
 {
 	struct query *query = store_query(store, SQL_SUMMARY_FIND);
 
 	query_bind_integer(query, 1, space);
 	query_bind_integer(query, 2, level);
-	query_bind_integer(query, 3, span);
+	query_bind_integer(query, 3, number);
 	if (!query_next(query))
 		return false;
 	*ret_summary = read_row(query);

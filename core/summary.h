@@ -24,9 +24,9 @@ int64_t summary_hour(instant when); /* number of the UTC hour that holds the ins
 /* Appends a change of the hour, which comes after all in it. */
 void summary_append(struct summary *summary, const struct change *change, int64_t hour);
 
-bool summary_find(struct store *store, int64_t space, int level, int64_t span,
+bool summary_find(struct store *store, int64_t space, int level, int64_t number,
 		  struct summary *ret_summary);
-void summary_put(struct store *store, int64_t space, int level, int64_t span,
+void summary_put(struct store *store, int64_t space, int level, int64_t number,
 		 const struct summary *summary);
 void summary_remove(struct store *store, int64_t space, int level, int64_t first, int64_t last);
 

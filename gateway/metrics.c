@@ -153,7 +153,7 @@ void metrics_write(struct metrics *metrics, const struct health *health,
 
 /* Serving */
 
-static struct MHD_Response *respond(struct metrics *metrics)
+static struct MHD_Response *make_response(struct metrics *metrics)
 {
 	struct MHD_Response *response;
 	const void *bytes;
@@ -163,9 +163,7 @@ static struct MHD_Response *respond(struct metrics *metrics)
 	bytes = g_bytes_get_data(metrics->text, &size);
 	response = MHD_create_response_from_buffer(size, (void *)bytes, MHD_RESPMEM_MUST_COPY);
 	g_mutex_unlock(&metrics->mutex);
-	if (response != NULL)
-		MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE,
-					METRIC_CONTENT_TYPE);
+	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, METRIC_CONTENT_TYPE);
 	return response;
 }
 
@@ -176,6 +174,7 @@ static enum MHD_Result answer(void *context, struct MHD_Connection *connection, 
 	bool found = strcmp(url, "/metrics") == 0;
 	bool reads = strcmp(method, MHD_HTTP_METHOD_GET) == 0 ||
 		     strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
+	unsigned status = !found ? MHD_HTTP_NOT_FOUND : MHD_HTTP_METHOD_NOT_ALLOWED;
 	struct MHD_Response *response;
 	enum MHD_Result result;
 
@@ -183,19 +182,14 @@ static enum MHD_Result answer(void *context, struct MHD_Connection *connection, 
 	(void)upload;
 	(void)upload_size;
 	(void)request;
-	if (found && reads)
-		response = respond(context);
-	else
+	if (found && reads) {
+		status = MHD_HTTP_OK;
+		response = make_response(context);
+	} else {
 		response = MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
-	if (response == NULL)
-		return MHD_NO;
-	if (found && !reads)
 		MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
-	result = MHD_queue_response(connection,
-				    !found   ? MHD_HTTP_NOT_FOUND
-				    : !reads ? MHD_HTTP_METHOD_NOT_ALLOWED
-					     : MHD_HTTP_OK,
-				    response);
+	}
+	result = MHD_queue_response(connection, status, response);
 	MHD_destroy_response(response);
 	return result;
 }

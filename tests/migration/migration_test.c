@@ -64,8 +64,7 @@ static void make_version_1(const struct folder *folder)
 {
 	g_autofree char *sql = NULL;
 
-	g_assert_true(
-		g_file_get_contents(TEST_DATA_DIR "/version_1.sql", &sql, NULL, NULL));
+	g_assert_true(g_file_get_contents(TEST_DATA_DIR "/version_1.sql", &sql, NULL, NULL));
 	run_sql(folder, sql);
 	run_sql(folder, APPLICATION "PRAGMA user_version = 1");
 }
