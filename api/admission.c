@@ -29,52 +29,68 @@ static bool matches(const char *pattern, const struct uri *uri, const char *part
 	return *pattern == '\0';
 }
 
-/* The methods of the request's path, as Allow has them; empty if there is no such path. The request's route is set if
- * its method is one of them. */
-static GString *find_route(struct http_request *request)
+/* The path of the route table that the request's path matches; NULL if there is none. The first decides: one without
+ * {…} stands before one with. */
+static const char *find_path(struct http_request *request)
 {
 	const struct http_options *options = request->options;
-	const char *method = strcmp(request->method, "HEAD") == 0 ? "GET" : request->method;
-	GString *allowed = g_string_new(NULL);
-	const char *path =
-		NULL; /* the first that matches: one without {…} stands before one with */
-	const char *parts[2];
+
+	for (size_t i = 0; i < options->route_count; i++) {
+		if (matches(options->routes[i].path, &request->uri, request->parts))
+			return options->routes[i].path;
+	}
+	return NULL;
+}
+
+static const struct route *find_route(const struct http_options *options, const char *path,
+				      const char *method)
+{
+	for (size_t i = 0; i < options->route_count; i++) {
+		const struct route *route = &options->routes[i];
+
+		if (strcmp(route->path, path) == 0 && strcmp(route->method, method) == 0)
+			return route;
+	}
+	return NULL;
+}
+
+/* The methods of a path, as Allow has them. */
+static char *methods_of(const struct http_options *options, const char *path)
+{
+	GString *methods = g_string_new(NULL);
 
 	for (size_t i = 0; i < options->route_count; i++) {
 		const struct route *route = &options->routes[i];
 
-		if (path == NULL && matches(route->path, &request->uri, parts))
-			path = route->path;
-		if (path == NULL || strcmp(route->path, path) != 0)
+		if (strcmp(route->path, path) != 0)
 			continue;
-		g_string_append_printf(allowed, "%s, ", route->method);
+		g_string_append_printf(methods, "%s, ", route->method);
 		if (strcmp(route->method, "GET") == 0)
-			g_string_append(allowed, "HEAD, ");
-		if (strcmp(route->method, method) == 0) {
-			request->route = route;
-			memcpy(request->parts, parts, sizeof parts);
-		}
+			g_string_append(methods, "HEAD, ");
 	}
-	if (allowed->len > 0)
-		g_string_append(allowed, "OPTIONS");
-	return allowed;
+	g_string_append(methods, "OPTIONS");
+	return g_string_free(methods, FALSE);
 }
 
 static bool judge_route(struct http_request *request)
 {
-	g_autoptr(GString) allowed = find_route(request);
+	const char *method = strcmp(request->method, "HEAD") == 0 ? "GET" : request->method;
+	const char *path = find_path(request);
+	g_autofree char *allowed = NULL;
 
-	if (request->route != NULL)
-		return true;
-	if (allowed->len == 0) {
+	if (path == NULL) {
 		http_refuse(request, 404, "there is nothing at this path; see /openapi.json");
 		return false;
 	}
-	http_add_header(request, "Allow", "%s", allowed->str);
+	request->route = find_route(request->options, path, method);
+	if (request->route != NULL)
+		return true;
+	allowed = methods_of(request->options, path);
+	http_add_header(request, "Allow", "%s", allowed);
 	if (strcmp(request->method, "OPTIONS") == 0)
 		http_answer_empty(request, STATUS_NO_CONTENT);
 	else
-		http_refuse(request, 405, "this path has %s", allowed->str);
+		http_refuse(request, 405, "this path has %s", allowed);
 	return false;
 }
 

@@ -59,7 +59,7 @@ static bool has_header(const struct http_request *request, const char *name)
 
 void http_add_header(struct http_request *request, const char *name, const char *format, ...)
 {
-	struct header header = {.name = g_strdup(name)};
+	struct header header = {.name = name};
 	va_list arguments;
 
 	va_start(arguments, format);
@@ -131,6 +131,9 @@ bool http_unchanged(struct http_request *request, const char *revision, unsigned
 /* Problems */
 
 static GString *begin_problem(int status, const char *format, va_list arguments)
+	G_GNUC_PRINTF(2, 0);
+
+static GString *begin_problem(int status, const char *format, va_list arguments)
 {
 	g_autofree char *detail = g_strdup_vprintf(format, arguments);
 	GString *body = g_string_new(NULL);
@@ -191,7 +194,7 @@ void http_refuse_member(struct http_request *request, int status, int64_t item, 
 	end_problem(request, status, body);
 }
 
-/* What every answer has */
+/* Sending */
 
 static GString *compress_text(const GString *text)
 {
@@ -218,7 +221,7 @@ static GString *compress_text(const GString *text)
 	return packed;
 }
 
-static void compress_if_it_pays(struct http_request *request)
+void answer_compress(struct http_request *request)
 {
 	GString *packed;
 
@@ -234,22 +237,27 @@ static void compress_if_it_pays(struct http_request *request)
 	http_add_header(request, "Content-Encoding", "gzip");
 }
 
-/* Unless the handler has said otherwise. The policy allows nothing: these are no pages. */
-static const struct header defaults[] = {
-	{"Cache-Control", "no-store"},
-	{"Vary", "Accept, Accept-Encoding, Authorization"},
-	{"X-Content-Type-Options", "nosniff"},
-	{"Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"},
-	{"Referrer-Policy", "no-referrer"},
-};
-
-void answer_complete(struct http_request *request)
+void answer_each_header(const struct http_request *request,
+			void (*found)(void *context, const char *name, const char *value),
+			void *context)
 {
-	compress_if_it_pays(request);
-	for (size_t i = 0; i < G_N_ELEMENTS(defaults); i++) {
-		if (!has_header(request, defaults[i].name))
-			http_add_header(request, defaults[i].name, "%s", defaults[i].value);
+	/* Unless the handler has said otherwise. The policy allows nothing: these are no pages. */
+	static const char *const defaults[][2] = {
+		{"Cache-Control", "no-store"},
+		{"Vary", "Accept, Accept-Encoding, Authorization"},
+		{"X-Content-Type-Options", "nosniff"},
+		{"Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"},
+	};
+
+	for (guint i = 0; i < request->headers->len; i++) {
+		const struct header *header = &g_array_index(request->headers, struct header, i);
+
+		found(context, header->name, header->value);
 	}
-	if (request->type != NULL && !has_header(request, "Content-Type"))
-		http_add_header(request, "Content-Type", "%s", request->type);
+	for (size_t i = 0; i < G_N_ELEMENTS(defaults); i++) {
+		if (!has_header(request, defaults[i][0]))
+			found(context, defaults[i][0], defaults[i][1]);
+	}
+	if (request->type != NULL)
+		found(context, "Content-Type", request->type);
 }

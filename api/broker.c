@@ -229,7 +229,7 @@ static void end_overdue(struct broker *broker)
 	while ((oldest = g_queue_peek_head(&broker->sent)) != NULL && oldest->due <= now) {
 		g_queue_pop_head(&broker->sent);
 		fail_order(broker, oldest, RESULT_BUSY,
-			   oldest->asks ? "the gateway did not answer in time"
+			   oldest->asks ? "the gateway did not answer in time; it may do it yet"
 					: "the broker did not answer in time");
 	}
 }
@@ -295,8 +295,8 @@ static void drop(struct broker *broker)
 	broker->view.gateway_online = false;
 	g_mutex_unlock(&broker->mutex);
 	take_waiting(broker, &waiting);
-	fail_orders(broker, &broker->sent, "the connection to the broker was lost");
-	fail_orders(broker, &waiting, "the connection to the broker was lost");
+	fail_orders(broker, &broker->sent, "the connection to the broker was lost meanwhile");
+	fail_orders(broker, &waiting, "there is no connection to the broker");
 }
 
 /* After each call of libmosquitto that may have ended the connection. */

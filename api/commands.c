@@ -304,8 +304,7 @@ static void answered(void *context, enum result result, const char *text, size_t
 	if (result == RESULT_OK)
 		pass_on(request, text, size);
 	else
-		http_refuse(request, 503, "nothing was changed, as far as is known: %.*s",
-			    (int)size, text);
+		http_refuse(request, 503, "%.*s", (int)size, text);
 	http_resume(request);
 }
 

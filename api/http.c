@@ -110,10 +110,7 @@ void http_tend(struct http_server *server)
 
 static void clear_header(void *data)
 {
-	struct header *header = data;
-
-	g_free(header->name);
-	g_free(header->value);
+	g_free(((struct header *)data)->value);
 }
 
 static void *begin_request(void *context, const char *target, struct MHD_Connection *connection)
@@ -271,19 +268,20 @@ static struct MHD_Response *make_response(struct http_request *request)
 		size, body != NULL ? g_string_free(body, FALSE) : NULL, g_free);
 }
 
+static void add_header(void *response, const char *name, const char *value)
+{
+	MHD_add_response_header(response, name, value);
+}
+
 static enum MHD_Result send_answer(struct http_request *request)
 {
 	struct MHD_Response *response;
 	enum MHD_Result result;
 
 	g_assert(request->answered);
-	answer_complete(request);
+	answer_compress(request);
 	response = make_response(request);
-	for (guint i = 0; i < request->headers->len; i++) {
-		const struct header *header = &g_array_index(request->headers, struct header, i);
-
-		MHD_add_response_header(response, header->name, header->value);
-	}
+	answer_each_header(request, add_header, response);
 	result = MHD_queue_response(request->connection, (unsigned)request->status, response);
 	MHD_destroy_response(response);
 	return result;

@@ -56,7 +56,7 @@ struct route {
 	const struct csv *csv; /* NULL: JSON only. Else the parameter format is taken, too */
 	const char *const *
 		bodies; /* the types that a body may have, the last one NULL, or else 415; NULL: no body is expected */
-	const char *type; /* what the handler answers with, for Accept; NULL: application/json */
+	const char *type;    /* what the handler answers with, for Accept; NULL: application/json */
 	const void *details; /* for routes that share a handler */
 };
 
@@ -124,7 +124,7 @@ void http_read(struct http_request *request, store_work *work);
 
 /* Answers. None may be given twice. Texts are copied. */
 
-/* One more header of the answer. */
+/* One more header of the answer; the name is a constant. */
 void http_add_header(struct http_request *request, const char *name, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 

@@ -8,7 +8,8 @@
 #include "uri.h"
 
 struct header {
-	char *name, *value;
+	const char *name; /* constant */
+	char *value;
 };
 
 enum format {
@@ -51,7 +52,11 @@ bool admission_judge_body(struct http_request *request);
 /* Has a body been announced? */
 bool admission_has_body(const struct http_request *request);
 
-/* The headers that every answer has, as far as it lacks them; and the compression that pays. */
-void answer_complete(struct http_request *request);
+/* Compresses the answer if that pays. */
+void answer_compress(struct http_request *request);
+/* Calls `found` for each header of the answer, those that every answer has included. */
+void answer_each_header(const struct http_request *request,
+			void (*found)(void *context, const char *name, const char *value),
+			void *context);
 
 #endif

@@ -110,8 +110,8 @@ static void refill(struct stream *stream)
 	stream->sent = 0;
 	if (stream->hungry || stream->reading)
 		return;
-	if (stream->said >
-	    live->news.last) { /* it followed another database, or one that is lost */
+	/* It followed another database, or one that is lost. */
+	if (stream->said > live->news.last) {
 		stream->said = 0;
 		stream->is_present = false;
 	}
@@ -203,6 +203,7 @@ static void take_items(struct live *live, struct feed *feed)
 		news_begin_at(&live->news, feed->last);
 	live->news.last = feed->last;
 	live->looked = instant_now();
+	live->changed |= feed->more;
 	for (guint i = 0; i < feed->items->len; i++)
 		news_append(&live->news, &g_array_index(feed->items, struct news_item, i));
 	if (feed->restarted || feed->items->len > 0)
@@ -226,7 +227,7 @@ static struct stream *next_hungry(struct live *live, struct feed *feed)
 	return stream;
 }
 
-/* An empty page makes the stream look for itself, and ask again if it must. */
+/* Without a page that was read, the stream looks for itself, and asks again if it must. */
 static void give_page(struct live *live, struct stream *stream, const struct feed *feed, bool read)
 {
 	bool ended;
@@ -265,27 +266,23 @@ static bool open_store(struct live *live)
 		      problem.detail);
 }
 
-/* Reads what is new, and a page for a stream if one lags behind. True if there is more to be read. */
-static bool read_on(struct live *live)
+/* Reads what is new, and a page for a stream if one lags behind. */
+static void read_on(struct live *live)
 {
 	struct feed feed;
 	struct stream *stream;
-	bool read, more;
+	enum result result;
 
 	feed_begin(&feed, live->news.last);
 	stream = next_hungry(live, &feed);
-	read = worked(live, store_transaction(live->store, feed_read, &feed),
-		      store_error(live->store));
-	if (read)
+	result = store_transaction(live->store, feed_read, &feed);
+	if (worked(live, result, store_error(live->store)))
 		take_items(live, &feed);
-	else
-		g_clear_pointer(&live->store,
-				store_close); /* perhaps another file is there by now */
 	if (stream != NULL)
-		give_page(live, stream, &feed, read);
-	more = read && (stream != NULL || feed.more);
+		give_page(live, stream, &feed, result == RESULT_OK);
 	feed_end(&feed);
-	return more;
+	if (result == RESULT_FAILED) /* perhaps another file is there by now */
+		g_clear_pointer(&live->store, store_close);
 }
 
 static void send_beats(struct live *live)
@@ -334,8 +331,8 @@ static void *run(void *data)
 
 	do {
 		turned = g_get_monotonic_time();
-		while (open_store(live) && read_on(live))
-			;
+		if (open_store(live))
+			read_on(live);
 		send_beats(live);
 	} while (wait_for_work(live, turned));
 	return NULL;

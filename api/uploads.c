@@ -103,7 +103,7 @@ static void published(void *context, enum result result, const char *text, size_
 		json_end_object(body);
 		http_answer_json(request, 202, body);
 	} else {
-		http_refuse(request, 503, "not accepted: %.*s", (int)size, text);
+		http_refuse(request, 503, "%.*s", (int)size, text);
 	}
 	g_free(upload);
 	http_resume(request);

@@ -132,7 +132,7 @@ static struct change unpack(const struct packed *packed, int64_t hour)
 {
 	return (struct change){
 		.time = hour * INSTANT_HOUR + (packed->when >> KIND_BITS),
-		.kind = (enum change_kind)(packed->when & ((1u << KIND_BITS) - 1)),
+		.kind = (enum change_kind)(packed->when & ((1U << KIND_BITS) - 1)),
 		.value = packed->value,
 	};
 }

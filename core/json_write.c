@@ -101,8 +101,10 @@ void json_add_text_sized(GString *out, const char *name, const char *text, size_
 
 void json_add_integer(GString *out, const char *name, int64_t value)
 {
+	char text[32];
+
 	begin_value(out, name);
-	g_string_append_printf(out, "%" PRId64, value);
+	g_string_append_len(out, text, g_snprintf(text, sizeof text, "%" PRId64, value));
 }
 
 void json_add_number(GString *out, const char *name, double value, int decimals)

@@ -15,6 +15,12 @@ static const struct member members[] = {
 };
 /* clang-format on */
 
+/* An empty filter would mean all, and be a slip. */
+static bool is_given(const struct command *command, const char *name)
+{
+	return command->values != NULL && json_member(command->values, name) != NULL;
+}
+
 static enum result read_filter(struct command *command, struct filter *values,
 			       struct rejected_filter *ret_filter)
 {
@@ -26,7 +32,7 @@ static enum result read_filter(struct command *command, struct filter *values,
 					   values, command->problem);
 	if (result != RESULT_OK)
 		return result;
-	if (values->reason[0] != '\0' && !reason_find(values->reason, &reason))
+	if (is_given(command, "reason") && !reason_find(values->reason, &reason))
 		return problem_set(command->problem, RESULT_INVALID, "reason",
 				   "expected a reason of rejection, such as unknown_dpu");
 	*ret_filter = (struct rejected_filter){

@@ -187,10 +187,14 @@ static enum result bring_up_to_date(struct store *store, int64_t version)
 
 	if (!execute(store, "BEGIN IMMEDIATE"))
 		return result_of(store->failure);
-	if (version == 0 && !execute(store, sql_schema))
-		return RESULT_FAILED;
-	for (int64_t from = version; version > 0 && from < SCHEMA_VERSION; from++) {
-		if (!execute(store, sql_migrations[from - 1]))
+	if (version == 0) {
+		if (!execute(store, sql_schema))
+			return RESULT_FAILED;
+		version = SCHEMA_VERSION;
+	}
+	for (; version < SCHEMA_VERSION; version++) {
+		assert(version >= 1);
+		if (!execute(store, sql_migrations[version - 1]))
 			return RESULT_FAILED;
 	}
 	snprintf(done, sizeof done, "PRAGMA user_version = %d; PRAGMA application_id = %d",

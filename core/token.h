@@ -52,6 +52,6 @@ const struct token *token_find(const GPtrArray *tokens, const uint8_t digest[TOK
 /* "read", "ingest", "admin"; and back. */
 bool token_scope_find(const char *name, enum token_scope *ret_scope);
 /* The names of a set of scopes, the last one NULL; free with g_free. */
-const char **token_scope_names(unsigned scopes);
+const char **token_scope_names(unsigned set);
 
 #endif

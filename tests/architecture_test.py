@@ -35,7 +35,6 @@ SQL = re.compile(
 CONNECTION_SQL = re.compile(r"^(PRAGMA|BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE|ATTACH)\b")
 CONNECTION_QUERIES = {
     "SELECT count(*) FROM sqlite_schema": "is the file empty? asked before there is a schema",
-    "SELECT 1 FROM meta": "the first read of a transaction fixes what its reader sees",
 }
 
 NAMELESS = {"util", "utils", "common", "helper", "helpers", "misc", "shared", "stuff", "lib", "defs", "types"}

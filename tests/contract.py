@@ -22,6 +22,7 @@ import jsonschema
 import yaml
 
 SOURCE_DIR = Path(os.environ.get("HEADCOUNT_SOURCE_DIR", Path(__file__).resolve().parents[1]))
+DOCUMENTS = ("openapi.yaml", "asyncapi.yaml")
 METHODS = ("get", "put", "post", "patch", "delete")
 IN_PLACE = ("$ref", "allOf", "oneOf", "anyOf", "properties")
 
@@ -72,8 +73,18 @@ def closed_document(name):
     return whole
 
 
+validators = {}  # made so far; each holds its schema, so that no other gets its id
+
+
 def validator(schema, name="openapi.yaml", is_closed=True):
-    documents = {key: (closed_document if is_closed else document)(key) for key in ("openapi.yaml", "asyncapi.yaml")}
+    key = id(schema), name, is_closed
+    if key not in validators:
+        validators[key] = schema, make_validator(schema, name, is_closed)
+    return validators[key][1]
+
+
+def make_validator(schema, name, is_closed):
+    documents = {key: (closed_document if is_closed else document)(key) for key in DOCUMENTS}
     store = {f"file:///{key}": whole for key, whole in documents.items()}
     resolver = jsonschema.RefResolver(f"file:///{name}", documents[name], store=store)
     return jsonschema.Draft202012Validator(closed(schema) if is_closed else schema, resolver=resolver)

@@ -528,8 +528,8 @@ static void numbers_have_at_most_the_decimals_asked_for(void)
 	json_end_array(out);
 	g_assert_true(
 		g_str_has_prefix(out->str, "[0.123,-2,1000000000000000052504760255204420248"));
-	g_assert_true(g_str_has_suffix(out->str,
-				       ",0.25,null,null,-9223372036854775808,9223372036854775807]"));
+	g_assert_true(g_str_has_suffix(
+		out->str, ",0.25,null,null,-9223372036854775808,9223372036854775807]"));
 	assert_accepts(out->str);
 }
 

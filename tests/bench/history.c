@@ -1,7 +1,6 @@
 /* What questions about the past cost in the library, as a reader of the database asks them: prints one JSON object with the
- * median and the 99th percentile of each kind of question, and the rows that it read at most.
- *
- * Rooms and instants are drawn at random, those of busy room r0 (tests/bench/fill.c) apart. */
+ * median and the 99th percentile of each kind of question, and the rows that it read at most. Rooms and instants are drawn
+ * at random. */
 #include <glib.h>
 #include <inttypes.h>
 #include <stdbool.h>
@@ -55,19 +54,14 @@ struct question {
 	const char *name;
 	const char *interval; /* NULL: the count at an instant */
 	int days;
-	bool busy;
 	int share; /* of options.times: this part of it, in hundredths */
 };
 
 static const struct question questions[] = {
-	{"at", NULL, 0, false, 100},
-	{"at_busy", NULL, 0, true, 100},
-	{"day_of_minutes", "1m", 1, false, 10},
-	{"day_of_minutes_busy", "1m", 1, true, 10},
-	{"month_of_hours", "1h", 30, false, 10},
-	{"month_of_hours_busy", "1h", 30, true, 10},
-	{"year_of_days", "1d", 365, false, 10},
-	{"year_of_days_busy", "1d", 365, true, 10},
+	{"at", NULL, 0, 100},
+	{"day_of_minutes", "1m", 1, 10},
+	{"month_of_hours", "1h", 30, 10},
+	{"year_of_days", "1d", 365, 10},
 };
 
 static void count_bucket(void *context, const struct bucket *bucket)
@@ -110,7 +104,7 @@ static enum result ask(struct store *store, void *context)
 {
 	const struct question *question = context;
 	int rooms = options.dpus / TOWN_DPUS_PER_ROOM;
-	int room = question->busy ? 0 : g_rand_int_range(history.dice, 0, rooms);
+	int room = g_rand_int_range(history.dice, 0, rooms);
 	g_autofree char *id = g_strdup_printf("r%d", room);
 	struct space_state state;
 

@@ -177,7 +177,7 @@ static int64_t allowed(void)
 static void watch(struct connection *connection)
 {
 	bool writing = connection->written < connection->out->len;
-	struct epoll_event event = {.events = EPOLLIN | (writing ? EPOLLOUT : 0u),
+	struct epoll_event event = {.events = EPOLLIN | (writing ? EPOLLOUT : 0U),
 				    .data.ptr = connection};
 
 	if (epoll_ctl(load.poll, EPOLL_CTL_MOD, connection->socket, &event) < 0)
