@@ -157,8 +157,30 @@ static bool check_body(struct http_request *request, const struct command *comma
 	return check_parent(request, body);
 }
 
+static bool body_has(const struct http_request *request, const char *member)
+{
+	size_t size;
+	const char *bytes = http_body(request, &size);
+	const char *why;
+	g_autoptr(Json) body = json_read(bytes, size, &why);
+
+	return body != NULL && json_kind(body) == JSON_OBJECT && json_member(body, member) != NULL;
+}
+
+/* What happens now happens at our now, so that a command which comes twice says the same twice. */
+static void add_moment(const struct http_request *request, const struct command *command,
+		       GString *out)
+{
+	bool is_moment = strcmp(command->action, "move") == 0 ||
+			 (strcmp(command->object, "reset") == 0 && command->source == SOURCE_BODY);
+
+	if (is_moment && !body_has(request, "at"))
+		json_add_instant(out, "at", instant_now());
+}
+
 /* An object with the values that the path gives and then those of the body: its bytes from behind the brace on. */
-static void add_values_of_path(struct http_request *request, GString *out)
+static void add_values_of_body(const struct http_request *request, const struct command *command,
+			       GString *out)
 {
 	const char *at = http_path_part(request, 1);
 	size_t size;
@@ -168,14 +190,16 @@ static void add_values_of_path(struct http_request *request, GString *out)
 	size_t left = (size_t)(body + size - rest);
 
 	json_begin_object(out, "values");
-	json_add_text(out, "space", http_path_part(request, 0));
-	if (*at != '\0')
+	if (command->place == PLACE_OF_SPACE)
+		json_add_text(out, "space", http_path_part(request, 0));
+	if (command->place == PLACE_OF_SPACE && *at != '\0')
 		json_add_text(out, "at", at);
+	add_moment(request, command, out);
 	while (left > 0 && g_ascii_isspace(*rest)) {
 		rest++;
 		left--;
 	}
-	if (left > 0 && *rest != '}')
+	if (left > 0 && *rest != '}' && out->str[out->len - 1] != '{')
 		g_string_append_c(out, ',');
 	if (left > 0)
 		g_string_append_len(out, rest, (gssize)left);
@@ -197,15 +221,10 @@ static void add_values_of_query(struct http_request *request, GString *out)
 
 static void add_values(struct http_request *request, const struct command *command, GString *out)
 {
-	size_t size;
-	const char *body = http_body(request, &size);
-
-	if (command->place == PLACE_OF_SPACE)
-		add_values_of_path(request, out);
-	else if (command->source == SOURCE_QUERY)
+	if (command->source == SOURCE_QUERY)
 		add_values_of_query(request, out);
-	else if (command->source != SOURCE_NONE && size > 0)
-		g_string_append_printf(out, ",\"values\":%.*s", (int)size, body);
+	else if (command->place == PLACE_OF_SPACE || has_body(request))
+		add_values_of_body(request, command, out);
 }
 
 /* The command's JSON; NULL if the request has been refused. */

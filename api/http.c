@@ -129,17 +129,6 @@ static void *begin_request(void *context, const char *target, struct MHD_Connect
 	return request;
 }
 
-static void forget_answer(struct http_request *request)
-{
-	request->answered = false;
-	request->status = 0;
-	request->type = NULL;
-	g_array_set_size(request->headers, 0);
-	if (request->answer != NULL)
-		g_string_free(request->answer, TRUE);
-	request->answer = NULL;
-}
-
 static void end_stream(void *data)
 {
 	struct http_stream *stream = data;
@@ -152,11 +141,23 @@ static void end_stream(void *data)
 	g_free(stream);
 }
 
+static void forget_answer(struct http_request *request)
+{
+	if (request->stream != NULL)
+		end_stream(request->stream);
+	request->stream = NULL;
+	request->answered = false;
+	request->status = 0;
+	request->type = NULL;
+	g_array_set_size(request->headers, 0);
+	if (request->answer != NULL)
+		g_string_free(request->answer, TRUE);
+	request->answer = NULL;
+}
+
 static void free_request(struct http_request *request)
 {
 	forget_answer(request);
-	if (request->stream != NULL)
-		end_stream(request->stream);
 	if (request->body != NULL)
 		g_byte_array_unref(request->body);
 	g_array_unref(request->headers);

@@ -10,12 +10,12 @@ struct filter {
 
 /* clang-format off */
 static const struct member members[] = {
-	{"reason", MEMBER_TEXT, offsetof(struct filter, reason), 0, 0, 31},
-	{"dpu",    MEMBER_ID,   offsetof(struct filter, dpu),    0, 0, 0},
+	{"reason", MEMBER_TEXT, offsetof(struct filter, reason), MEMBER_REQUIRED, 0, 31},
+	{"dpu",    MEMBER_ID,   offsetof(struct filter, dpu),    MEMBER_REQUIRED, 0, 0},
 };
 /* clang-format on */
 
-/* An empty filter would mean all, and be a slip. */
+/* What is given must say something: an empty filter would mean all, and be a slip. */
 static bool is_given(const struct command *command, const char *name)
 {
 	return command->values != NULL && json_member(command->values, name) != NULL;

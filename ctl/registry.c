@@ -5,7 +5,12 @@
 #include "json.h"
 
 /* What a text on the command line means. */
-enum form { FORM_TEXT, FORM_INTEGER, FORM_TIME };
+enum form {
+	FORM_TEXT,
+	FORM_INTEGER,
+	FORM_TIME,
+	FORM_MOMENT, /* a time; now if it isn't given, and our now: a command that comes twice says the same twice */
+};
 
 /* An option that gives a member of the command's values. */
 struct field {
@@ -13,9 +18,7 @@ struct field {
 	const char *member;
 	enum form form;
 	const char *placeholder, *help;
-	const char *
-		otherwise; /* what help says that it is if it isn't given, for a new object; NULL: nothing */
-	const char *fallback; /* and what is sent then; NULL: nothing */
+	const char *otherwise; /* what it is if it isn't given, for help; NULL: nothing */
 };
 
 #define FIELDS_MOST 5
@@ -34,33 +37,33 @@ struct registry_change {
 
 /* clang-format off */
 static const struct field space_fields[] = {
-	{"name",        "name",        FORM_TEXT,    "TEXT",  "What people call it",                   NULL,  NULL},
-	{"timezone",    "timezone",    FORM_TEXT,    "ZONE",  "IANA name, such as Europe/Berlin",      "UTC", "UTC"},
-	{"parent",      "parent",      FORM_TEXT,    "SPACE", "The space that it lies inside",         NULL,  NULL},
-	{"capacity",    "capacity",    FORM_INTEGER, "N",     "How many people it is meant for",       NULL,  NULL},
-	{"daily-reset", "daily_reset", FORM_TEXT,    "HH:MM", "Local time of day when nobody is there", NULL, NULL},
+	{"name",        "name",        FORM_TEXT,    "TEXT",  "What people call it",                   NULL},
+	{"timezone",    "timezone",    FORM_TEXT,    "ZONE",  "IANA name, such as Europe/Berlin",      "UTC"},
+	{"parent",      "parent",      FORM_TEXT,    "SPACE", "The space that it lies inside",         NULL},
+	{"capacity",    "capacity",    FORM_INTEGER, "N",     "How many people it is meant for",       NULL},
+	{"daily-reset", "daily_reset", FORM_TEXT,    "HH:MM", "Local time of day when nobody is there", NULL},
 };
 static const struct field doorway_fields[] = {
-	{"name",           "name",           FORM_TEXT, "TEXT",  "What people call it",         NULL,          NULL},
-	{"space",          "space",          FORM_TEXT, "SPACE", "The space that it leads into", NULL,         NULL},
-	{"adjacent-space", "adjacent_space", FORM_TEXT, "SPACE", "The space on its other side", "the outside", NULL},
+	{"name",           "name",           FORM_TEXT, "TEXT",  "What people call it",         NULL},
+	{"space",          "space",          FORM_TEXT, "SPACE", "The space that it leads into", NULL},
+	{"adjacent-space", "adjacent_space", FORM_TEXT, "SPACE", "The space on its other side", "the outside"},
 };
 static const struct field dpu_fields[] = {
-	{"name", "name", FORM_TEXT, "TEXT", "What people call it", NULL, NULL},
+	{"name", "name", FORM_TEXT, "TEXT", "What people call it", NULL},
 };
 static const struct field installation_fields[] = {
-	{"dpu",         "dpu",         FORM_TEXT,    "DPU",     "The DPU",                NULL, NULL},
-	{"doorway",     "doorway",     FORM_TEXT,    "DOORWAY", "The doorway it hangs at", NULL, NULL},
-	{"from",        "started_at",  FORM_TIME,    "TIME",    "Since when",             NULL, NULL},
-	{"until",       "ended_at",    FORM_TIME,    "TIME",    "Until when",             "it still hangs there", NULL},
-	{"orientation", "orientation", FORM_INTEGER, "N",       "1: it faces the doorway's space, -1: away from it", "1", "1"},
+	{"dpu",         "dpu",         FORM_TEXT,    "DPU",     "The DPU",                NULL},
+	{"doorway",     "doorway",     FORM_TEXT,    "DOORWAY", "The doorway it hangs at", NULL},
+	{"from",        "started_at",  FORM_TIME,    "TIME",    "Since when",             NULL},
+	{"until",       "ended_at",    FORM_TIME,    "TIME",    "Until when",             "it still hangs there"},
+	{"orientation", "orientation", FORM_INTEGER, "N",       "1: it faces the doorway's space, -1: away from it", "1"},
 };
 static const struct field move_fields[] = {
-	{"at",          "at",          FORM_TIME,    "TIME", "When",                                         "now", NULL},
-	{"orientation", "orientation", FORM_INTEGER, "N",    "1: it faces the doorway's space, -1: away from it", "1", NULL},
+	{"at",          "at",          FORM_MOMENT,    "TIME", "When",                                         "now"},
+	{"orientation", "orientation", FORM_INTEGER, "N",    "1: it faces the doorway's space, -1: away from it", "1"},
 };
 static const struct field reset_fields[] = {
-	{"at", "at", FORM_TIME, "TIME", "When", "now", NULL},
+	{"at", "at", FORM_MOMENT, "TIME", "When", "now"},
 };
 
 #define WITH(fields) fields, G_N_ELEMENTS(fields)
@@ -140,6 +143,7 @@ static add_form *const forms[] = {
 	[FORM_TEXT] = add_text,
 	[FORM_INTEGER] = add_integer,
 	[FORM_TIME] = add_time,
+	[FORM_MOMENT] = add_time,
 };
 
 /* An empty text clears what can be cleared. */
@@ -157,8 +161,6 @@ static bool add_field(const struct session *session, GString *out, const struct 
 static bool add_values(const struct session *session, const struct registry_change *change,
 		       char *const *texts, GString *out)
 {
-	bool creating = strcmp(change->action, "create") == 0;
-
 	for (int i = 0; i < session->argc; i++) {
 		const char *member = change->arguments[i].member;
 
@@ -168,9 +170,10 @@ static bool add_values(const struct session *session, const struct registry_chan
 	}
 	for (size_t i = 0; i < change->field_count; i++) {
 		const struct field *field = &change->fields[i];
-		const char *text = texts[i] == NULL && creating ? field->fallback : texts[i];
 
-		if (text != NULL && !add_field(session, out, field, text))
+		if (texts[i] == NULL && field->form == FORM_MOMENT)
+			json_add_instant(out, field->member, instant_now());
+		if (texts[i] != NULL && !add_field(session, out, field, texts[i]))
 			return false;
 	}
 	return true;

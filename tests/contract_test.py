@@ -472,6 +472,7 @@ def test_no_request_gets_an_answer_outside_the_contract(api, seed, capsys):
     make_known(api)
     end = time.monotonic() + SECONDS
     seen = {}
+    broken = []
 
     @hypothesis.seed(seed)
     @hypothesis.settings(
@@ -479,21 +480,25 @@ def test_no_request_gets_an_answer_outside_the_contract(api, seed, capsys):
         deadline=None,
         database=None,
         suppress_health_check=list(hypothesis.HealthCheck),
-        phases=[hypothesis.Phase.generate, hypothesis.Phase.shrink],
+        phases=[hypothesis.Phase.generate],
     )
     @hypothesis.given(requests())
     def ask(request):
-        if time.monotonic() > end:
+        if broken or time.monotonic() > end:
             return
         method, template, target, headers, body, operation = request
-        said = send(api, method, target, operation, body, headers=headers)
-        seen[said.status] = seen.get(said.status, 0) + 1
-        assert said.status != 503, said.text
-        if said.status < 300:
-            assert is_allowed(method, template, target, body, operation), (
+        try:
+            said = send(api, method, target, operation, body, headers=headers)
+            seen[said.status] = seen.get(said.status, 0) + 1
+            assert said.status != 503, said.text
+            assert said.status >= 300 or is_allowed(method, template, target, body, operation), (
                 f"{method} {target} {body} is forbidden by the contract, but was granted: {said.status}"
             )
+        except Exception as error:  # the same request may fare otherwise a second time: no shrinking
+            broken.append(error)
 
     ask()
+    if broken:
+        raise broken[0]
     assert api.running
     assert {200, 400, 404} <= set(seen), seen
