@@ -364,7 +364,6 @@ void occupancy_derive(struct store *store, int64_t space, instant from, instant 
 
 	/* Spans that the last hour used to be in, or is in now, may begin or cease to be complete. */
 	first = MIN(first, MAX(MIN(last_hour_before, last_hour), 0));
-	last = MAX(last, MAX(last_hour_before, last_hour));
 	for (int level = 1; level < SUMMARY_LEVELS; level++) {
 		int64_t lowest = first >> (SUMMARY_LEVEL_BITS * level);
 		int64_t highest = last >> (SUMMARY_LEVEL_BITS * level);

@@ -199,8 +199,6 @@ static enum result set(struct command *command, const struct row *before, const 
 		affected_derive(affected, first, last);
 	else
 		affected_touch(affected);
-	if (!same_dpu)
-		replay(command, before->dpu);
 	replay(command, row->dpu);
 	return RESULT_OK;
 }
