@@ -130,10 +130,8 @@ bool http_unchanged(struct http_request *request, const char *revision, unsigned
 
 /* Problems */
 
-static GString *begin_problem(int status, const char *format, va_list arguments)
-	G_GNUC_PRINTF(2, 0);
-
-static GString *begin_problem(int status, const char *format, va_list arguments)
+__attribute__((format(printf, 2, 0))) static GString *begin_problem(int status, const char *format,
+								    va_list arguments)
 {
 	g_autofree char *detail = g_strdup_vprintf(format, arguments);
 	GString *body = g_string_new(NULL);

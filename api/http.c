@@ -492,7 +492,8 @@ void http_read(struct http_request *request, store_work *work)
 
 /* The server */
 
-static void log_trouble(void *context, const char *format, va_list arguments)
+__attribute__((format(printf, 2, 0))) static void log_trouble(void *context, const char *format,
+							      va_list arguments)
 {
 	g_autofree char *line = g_strdup_vprintf(format, arguments);
 

@@ -36,27 +36,28 @@ enum scope {
 	SCOPE_ADMIN,
 };
 
-/* How an answer in JSON is written as CSV. */
+/* How an answer in JSON is written as CSV: the member with the array of objects (NULL: the answer is the one object), and
+ * the members of an object, the last one NULL. */
 struct csv {
-	const char *
-		rows; /* the member with the array of objects; NULL: the answer is the one object */
-	const char *const
-		*columns; /* members of the objects, the last one NULL; arrays are left out */
+	const char *rows;
+	const char *const *columns;
 };
 
 typedef void http_handler(struct http_request *request);
 
+/* Lists of names end with a NULL. */
 struct route {
 	const char *method; /* GET answers HEAD, too; OPTIONS comes by itself */
 	const char *path;   /* "/spaces/{id}/counts": {…} stands for one segment */
 	http_handler *handler;
 	enum scope scope;
-	const char *const *
-		parameters; /* of the query, the last one NULL; any other is a 400, and so is one twice */
-	const struct csv *csv; /* NULL: JSON only. Else the parameter format is taken, too */
-	const char *const *
-		bodies; /* the types that a body may have, the last one NULL, or else 415; NULL: no body is expected */
-	const char *type;    /* what the handler answers with, for Accept; NULL: application/json */
+	/* Of the query: any other is a 400, and so is one that is given twice. */
+	const char *const *parameters;
+	/* NULL: there is no CSV. Else the parameter format is taken, too. */
+	const struct csv *csv;
+	/* The types that a body may have, or else 415; NULL: none is expected. */
+	const char *const *bodies;
+	const char *type;    /* of the answer, for Accept; NULL: application/json */
 	const void *details; /* for routes that share a handler */
 };
 
@@ -78,7 +79,7 @@ struct http_options {
 	uint16_t port;
 	unsigned threads;
 	unsigned connections, connections_per_address; /* at most */
-	unsigned timeout_s; /* to receive a whole request, and without any progress of an answer */
+	unsigned timeout_s; /* for a request to arrive, and for an answer without any progress */
 };
 
 /* Listens and serves. Borrows all that the options point to. Signals should be blocked by now. NULL, and a problem,
@@ -88,7 +89,8 @@ struct http_server *http_start(const struct http_options *options, struct proble
 /* Cuts off whoever is too slow; to be called about once a second. */
 void http_tend(struct http_server *server);
 
-/* Takes no more connections: before whoever resumes requests and wakes streams stops. */
+/* Refuses all requests from now on; when it returns, no handler is at work any more, though requests may wait and streams
+ * go on. So whoever resumes and wakes them can be stopped next, and the server last. */
 void http_quiesce(struct http_server *server);
 
 /* Ends all connections. Every request that waits must have been resumed by now; streams are ended. */
@@ -117,9 +119,8 @@ char *http_link(const struct http_request *request, const char *cursor);
 const char *const *http_spaces(const struct http_request *request);
 bool http_sees_space(const struct http_request *request, const char *space_id);
 
-/* Runs the work, its context being the request, within one consistent view of the database. Answers itself if there
- * is no database or reading fails (503); if the work returns RESULT_OK, it has answered. RESULT_NOT_FOUND answers
- * that nothing is at this path. */
+/* Runs the work, its context being the request, within one consistent view of the database: it answers and returns
+ * RESULT_OK, or returns RESULT_NOT_FOUND, which is answered then. So is a database that can't be read (503). */
 void http_read(struct http_request *request, store_work *work);
 
 /* Answers. None may be given twice. Texts are copied. */

@@ -64,7 +64,7 @@ struct sql_text {
 };
 extern const struct sql_text sql_texts[SQL_COUNT];
 extern const char *const sql_schema;
-extern const char *const sql_migrations[]; /* [n] leads from version n + 1 to n + 2 */
+extern const char *const sql_migrations[]; /* [n] leads from version n to n + 1; from 1 on */
 
 #endif
 ")
@@ -78,8 +78,8 @@ const char *const sql_schema =
 ${schema};
 
 const char *const sql_migrations[] = {
-${steps}\t0,
-};
+\t0,
+${steps}};
 ")
 foreach(part header source)
 	string(REPLACE "<semicolon>" ";" ${part} "${${part}}")

@@ -193,8 +193,7 @@ static enum result bring_up_to_date(struct store *store, int64_t version)
 		version = SCHEMA_VERSION;
 	}
 	for (; version < SCHEMA_VERSION; version++) {
-		assert(version >= 1);
-		if (!execute(store, sql_migrations[version - 1]))
+		if (!execute(store, sql_migrations[version]))
 			return RESULT_FAILED;
 	}
 	snprintf(done, sizeof done, "PRAGMA user_version = %d; PRAGMA application_id = %d",

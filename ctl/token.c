@@ -44,25 +44,33 @@ static guint find(const GPtrArray *tokens, const char *name)
 	return i;
 }
 
-/* As lists, or for people as texts. Without the limit of spaces, null. */
-static void write_token(GString *out, const struct token *token)
+/* A list, for people as one text. */
+static void add_list(GString *out, const char *name, const char *const *texts, bool for_people)
+{
+	g_autofree char *joined = g_strjoinv(", ", (char **)(uintptr_t)texts);
+
+	if (for_people) {
+		json_add_text(out, name, joined);
+		return;
+	}
+	json_begin_array(out, name);
+	for (; *texts != NULL; texts++)
+		json_add_text(out, NULL, *texts);
+	json_end_array(out);
+}
+
+/* Leaves the object open. */
+static void write_token(GString *out, const struct token *token, bool for_people)
 {
 	g_autofree const char **scopes = token_scope_names(token->scopes);
 
 	json_begin_object(out, NULL);
 	json_add_text(out, "name", token->name);
-	json_begin_array(out, "scopes");
-	for (const char **scope = scopes; *scope != NULL; scope++)
-		json_add_text(out, NULL, *scope);
-	json_end_array(out);
+	add_list(out, "scopes", scopes, for_people);
 	if (token->spaces == NULL)
 		json_add_null(out, "spaces");
 	else
-		json_begin_array(out, "spaces");
-	for (char **space = token->spaces; space != NULL && *space != NULL; space++)
-		json_add_text(out, NULL, *space);
-	if (token->spaces != NULL)
-		json_end_array(out);
+		add_list(out, "spaces", (const char *const *)token->spaces, for_people);
 	json_add_instant(out, "created", token->created);
 	json_add_instant(out, "expires", token->expires);
 }
@@ -137,7 +145,7 @@ static void say_added(const struct session *session, const struct token *token, 
 {
 	g_autoptr(GString) json = g_string_new(NULL);
 
-	write_token(json, token);
+	write_token(json, token, false);
 	json_add_text(json, "token", text);
 	json_end_object(json);
 	session_say(session, json->str, "%s", text);
@@ -221,7 +229,7 @@ enum exit_code token_list_run(struct session *session)
 	rows = g_string_new(NULL);
 	json_begin_array(rows, NULL);
 	for (guint i = 0; i < tokens->len; i++) {
-		write_token(rows, g_ptr_array_index(tokens, i));
+		write_token(rows, g_ptr_array_index(tokens, i), !session->json);
 		json_end_object(rows);
 	}
 	json_end_array(rows);

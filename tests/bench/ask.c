@@ -208,7 +208,7 @@ int main(int argc, char **argv)
 	read_targets();
 	ask.poll = epoll_create1(EPOLL_CLOEXEC);
 	ask.latencies_us = g_array_new(FALSE, FALSE, sizeof(gint64));
-	connections = g_new0(struct connection, options.connections);
+	connections = g_new0(struct connection, (gsize)options.connections);
 	for (int i = 0; i < options.connections; i++)
 		open_connection(&connections[i]);
 	begin = g_get_monotonic_time();

@@ -63,7 +63,7 @@ int main(int argc, char **argv)
 		return EXIT_FAILURE;
 	}
 	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "application/json");
-	daemon = start(response, (unsigned)atoi(argv[1]));
+	daemon = start(response, (unsigned)strtoul(argv[1], NULL, 10));
 	if (daemon == NULL) {
 		perror("constant");
 		return EXIT_FAILURE;

@@ -1,5 +1,5 @@
-/* A town (town.h) and its past: makes a database with as many crossings as are asked for, in the order of time, through core
- * as the gateway does it, only in larger batches. Prints one JSON object at the end. */
+/* A town (town.h) and its past: makes a database with as many crossings as are asked for, in the order of time, through
+ * core as the gateway does it, only in larger batches. Prints one JSON object at the end. */
 #include <glib.h>
 #include <inttypes.h>
 #include <stdbool.h>
@@ -99,8 +99,8 @@ static void make_batch(void)
 static void make_past(void)
 {
 	fill.ids = town_dpu_ids(options.dpus);
-	fill.inside = g_new0(int, options.dpus / TOWN_DPUS_PER_ROOM + 1);
-	fill.batch = g_new(struct crossing, options.batch);
+	fill.inside = g_new0(int, (gsize)options.dpus / TOWN_DPUS_PER_ROOM + 1);
+	fill.batch = g_new(struct crossing, (gsize)options.batch);
 	while (fill.made < options.events)
 		make_batch();
 	g_free(fill.batch);

@@ -1,6 +1,6 @@
-/* What questions about the past cost in the library, as a reader of the database asks them: prints one JSON object with the
- * median and the 99th percentile of each kind of question, and the rows that it read at most. Rooms and instants are drawn
- * at random. */
+/* What questions about the past cost in the library, as a reader of the database asks them: prints one JSON object with
+ * the median and the 99th percentile of each kind of question, and the rows that it read at most. Rooms and instants
+ * are drawn at random. */
 #include <glib.h>
 #include <inttypes.h>
 #include <stdbool.h>
@@ -37,7 +37,8 @@ static void fail(const char *what)
 	exit(EXIT_FAILURE);
 }
 
-/* The linker puts this before the store's own, so that rows are counted without a word about it in core. */
+/* The linker puts this before the store's own (ld: --wrap), so that rows are counted without a word about it in core. */
+/* NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp): the names are the linker's */
 bool __real_query_next(struct query *query);
 bool __wrap_query_next(struct query *query);
 bool __wrap_query_next(struct query *query)
@@ -47,6 +48,7 @@ bool __wrap_query_next(struct query *query)
 	history.rows += found;
 	return found;
 }
+/* NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
 
 /* Questions */
 

@@ -76,20 +76,27 @@ static void count_came(struct crossing *crossing, gint64 now)
 	g_atomic_int_inc(&latency.arrived);
 }
 
+/* The number that follows the prefix, -1 for another topic. */
+static int number_of(const char *topic, const char *prefix)
+{
+	if (!g_str_has_prefix(topic, prefix))
+		return -1;
+	return (int)strtol(topic + strlen(prefix), NULL, 10);
+}
+
 static void on_message(struct mosquitto *client, void *context,
 		       const struct mosquitto_message *message)
 {
 	gint64 now = g_get_monotonic_time();
-	int number;
+	int dpu = number_of(message->topic, "dpu/"), room = number_of(message->topic, "space/r");
 
 	(void)client, (void)context;
 	if (message->retain)
 		return;
-	if (sscanf(message->topic, "dpu/%d/events", &number) == 1)
-		crossing_came(&latency.crossings[number / DPUS_PER_ROOM], now);
-	else if (sscanf(message->topic, "space/r%d/count", &number) == 1 &&
-		 latency.crossings[number].sent_us != 0)
-		count_came(&latency.crossings[number], now);
+	if (dpu >= 0)
+		crossing_came(&latency.crossings[dpu / DPUS_PER_ROOM], now);
+	else if (room >= 0 && latency.crossings[room].sent_us != 0)
+		count_came(&latency.crossings[room], now);
 }
 
 static void on_subscribe(struct mosquitto *client, void *context, int id, int count,
@@ -245,7 +252,7 @@ int main(int argc, char **argv)
 	if (!read_options(argc, argv))
 		fail("options", "see --help");
 	mosquitto_lib_init();
-	latency.crossings = g_new0(struct crossing, options.rooms);
+	latency.crossings = g_new0(struct crossing, (gsize)options.rooms);
 	latency.broker = g_array_new(FALSE, FALSE, sizeof(double));
 	latency.count = g_array_new(FALSE, FALSE, sizeof(double));
 	latency.added = g_array_new(FALSE, FALSE, sizeof(double));

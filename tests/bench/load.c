@@ -337,7 +337,7 @@ int main(int argc, char **argv)
 	load.poll = epoll_create1(EPOLL_CLOEXEC);
 	load.dice = g_rand_new_with_seed((guint32)options.seed);
 	load.payload = g_string_new(NULL);
-	load.connections = g_new0(struct connection, options.connections);
+	load.connections = g_new0(struct connection, (gsize)options.connections);
 	load.begin_us = g_get_monotonic_time();
 	/* So far back that even the last event is not ahead of the clock. */
 	load.time_ms = g_get_real_time() / 1000 - options.events;

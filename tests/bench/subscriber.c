@@ -99,7 +99,7 @@ int main(int argc, char **argv)
 		fputs("usage: subscriber PORT MESSAGES\n", stderr);
 		return EXIT_FAILURE;
 	}
-	tally.wanted = atoll(argv[2]);
+	tally.wanted = strtoll(argv[2], NULL, 10);
 	mosquitto_lib_init();
 	client = mosquitto_new("bench-subscriber", false, &tally);
 	if (client == NULL)
@@ -107,7 +107,7 @@ int main(int argc, char **argv)
 	mosquitto_connect_v5_callback_set(client, on_connect);
 	mosquitto_subscribe_v5_callback_set(client, on_subscribe);
 	mosquitto_message_v5_callback_set(client, on_message);
-	connect_client(client, atoi(argv[1]));
+	connect_client(client, (int)strtol(argv[1], NULL, 10));
 	check("loop", mosquitto_loop_forever(client, -1, 1));
 	mosquitto_destroy(client);
 	mosquitto_lib_cleanup();
