@@ -103,7 +103,7 @@ static void say_space(struct publish *publish, const struct space_state *state)
 	say(publish, state->id, "count", text->str, text->len);
 	g_string_truncate(text, 0);
 	if (!state->removed)
-		space_write(text, state);
+		space_write_whole(text, publish->store, state, NULL);
 	say(publish, state->id, "state", text->str, text->len);
 	publish->spaces++;
 }

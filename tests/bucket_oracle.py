@@ -7,7 +7,7 @@ Written from the contract alone (api/openapi.yaml); instants are milliseconds UT
 """
 
 import calendar
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta, timezone
 from fractions import Fraction
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -41,8 +41,8 @@ def later_month(wall, months):
 
 
 def shown(wall, zone):
-    """When the wall clock of a zone shows that time: at first, if it does so twice; the first instant after the gap
-    that it lies in, if it never does."""
+    """When the wall clock of a zone shows that time: at first, if it does so twice; the first instant after the
+    gap that it lies in, if it never does."""
     found = wall.replace(tzinfo=zone, fold=0).astimezone(timezone.utc)
     if found.astimezone(zone).replace(tzinfo=None) == wall:
         return oracle.milliseconds(found)

@@ -4,7 +4,6 @@ timezones whose clocks change both ways, from a minute to months, and while late
 HEADCOUNT_SEED=N repeats a random round, HEADCOUNT_ROUNDS=N tries so many.
 """
 
-import json
 import os
 import random
 import threading
@@ -14,8 +13,9 @@ import pytest
 
 import bucket_oracle
 import recount
-from harness import Api, Broker, Gateway, Publisher, wait_until
-from oracle import milliseconds, utc
+from doors import text_of
+from harness import Publisher
+from oracle import milliseconds
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 FIXED_SEEDS = (1, 2, 3)
@@ -48,14 +48,6 @@ def seed(request, capsys):
     with capsys.disabled():
         print(f"\nHEADCOUNT_SEED={request.param}", flush=True)
     return request.param
-
-
-@pytest.fixture(scope="module")
-def system(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("system")
-    with Broker(folder) as broker, Gateway(broker, folder) as gateway, Api(gateway, folder) as api:
-        api.wait_connected()
-        yield api
 
 
 class Place:
@@ -133,10 +125,6 @@ class Place:
         }
         name = self.zone if zone == "space" else zone
         return parameters, bucket_oracle.edges(start, end, length, unit, name)
-
-
-def text_of(instant):
-    return utc(instant).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def read(bucket):

@@ -2,6 +2,7 @@
 
     contract.check("GET", "/spaces/A?time=...", answer)     # a status, headers and body that openapi.yaml allows?
     contract.check_message("state", payload)                # a payload that asyncapi.yaml allows?
+    contract.check_schema("State", text)                    # JSON that a schema of openapi.yaml allows?
 
 A contract lets members be added to answers, so that clients ignore those they don't know. Here it is read as closed:
 a member that it does not name is an error.
@@ -277,3 +278,8 @@ def check_message(name, payload):
         f"{name} {payload!r}",
         "asyncapi.yaml",
     )
+
+
+def check_schema(name, text):
+    """Raises Broken if the JSON text is not what a schema of openapi.yaml says."""
+    complain({"$ref": f"#/components/schemas/{name}"}, json.loads(text), f"{name} {text!r}")

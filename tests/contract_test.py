@@ -77,7 +77,8 @@ def test_every_csv_example_has_the_columns_of_the_json():
 
 def answer(status, body, **headers):
     kind = "application/problem+json" if status >= 400 else "application/json"
-    return Answer(status, {"Content-Type": kind, "Cache-Control": "x", "Vary": "x", **headers}, json.dumps(body).encode())
+    headers = {"Content-Type": kind, "Cache-Control": "x", "Vary": "x", **headers}
+    return Answer(status, headers, json.dumps(body).encode())
 
 
 SPACE = contract.document("openapi.yaml")["paths"]["/spaces/{id}"]["get"]["responses"]["200"]["content"]
@@ -144,12 +145,13 @@ def send(api, method, target, operation, body=None, **options):
 # A registry that needs every operation, in this order.
 COURSE = [
     ("POST", "/spaces", "/spaces", {"id": "hall", "capacity": 10}),
-    ("POST", "/spaces", "/spaces", {"id": "room", "parent": "hall", "daily_reset": "04:00", "timezone": "Europe/Berlin"}),
+    ("POST", "/spaces", "/spaces", {"id": "room", "parent": "hall", "daily_reset": "04:00", "timezone": "Asia/Tokyo"}),
     ("POST", "/doorways", "/doorways", {"id": "front", "space": "hall"}),
     ("POST", "/doorways", "/doorways", {"id": "inner", "space": "room", "adjacent_space": "hall"}),
     ("POST", "/dpus", "/dpus", {"id": "423", "name": "Größe"}),
     ("POST", "/installations", "/installations", {"dpu": "423", "doorway": "front", "started_at": "2018-01-01 00:00"}),
-    ("PUT", "/dpus/{id}", "/dpus/423", [{"dpu_event_time": TIME, "count": 3}, {"dpu_event_time": "2019-06-01 12:00", "count": -1}]),
+    ("PUT", "/dpus/{id}", "/dpus/423", {"dpu_event_time": TIME, "count": 3}),
+    ("PUT", "/dpus/{id}", "/dpus/423", [{"dpu_event_time": "2019-06-01 12:00", "count": -1}]),
     ("POST", "/spaces/{id}/resets", "/spaces/hall/resets", {"count": 5, "at": "2021-01-01T00:00:00+01:00"}),
     ("GET", "/spaces", "/spaces?limit=1", None),
     ("GET", "/spaces/{id}", "/spaces/hall", None),
@@ -228,56 +230,77 @@ def a_body(operation):
     return examples_[0] if examples_ else None
 
 
-@pytest.mark.parametrize("method, template, operation", OPERATIONS, ids=lambda value: value if isinstance(value, str) else "")
-class TestEveryRefusal:
-    """Those that the contract names for an operation."""
+def for_operations(condition=lambda method, template, operation: True):
+    """A test of each operation that the condition holds for: what the contract names as a refusal of it."""
+    chosen = [one for one in OPERATIONS if condition(*one)]
+    return pytest.mark.parametrize(
+        "method, template, operation", chosen, ids=[operation["operationId"] for _, _, operation in chosen]
+    )
 
-    def test_of_who_has_no_token(self, api, method, template, operation):
-        for authorization in (None, "Bearer nonsense", "Basic dTpw"):
-            headers = {"Authorization": authorization} if authorization else {}
-            with_token, api.token = api.token, None
-            try:
-                said = api.request(method, with_nobody(template), a_body(operation), headers)
-            finally:
-                api.token = with_token
-            assert (said.status == 401) == (scope_of(operation) is not None), said.text
 
-    def test_of_a_token_for_something_else(self, api, method, template, operation):
-        others = {"read": "ingest", "ingest": "read", "admin": "read"}
-        scope = scope_of(operation)
-        if scope is None:
-            pytest.skip("for anybody")
-        said = api.request(method, with_nobody(template), a_body(operation), token=api.scopes[others[scope]])
-        assert said.status == 403, said.text
+def is_guarded(method, template, operation):
+    return scope_of(operation) is not None
 
-    def test_of_an_accept_that_nothing_meets(self, api, method, template, operation):
-        said = send(api, method, with_nobody(template), operation, a_body(operation), headers={"Accept": "image/png"})
-        assert said.status == 406, said.text
 
-    def test_of_a_parameter_that_there_is_not(self, api, method, template, operation):
-        said = send(api, method, with_nobody(template) + "?colour=red", operation, a_body(operation))
-        assert said.status == 400
-        assert said.json()["parameter"] == "colour"
+def has_body(method, template, operation):
+    return bool(contract.body_schemas(operation))
 
-    def test_of_what_does_not_exist(self, api, method, template, operation):
-        if "{" not in template or operation["operationId"] in ("putEvents", "deleteRejectedEvent"):
-            pytest.skip("names nothing, or nothing that must exist")
-        query = "?start=2020-01-01" if template.endswith("/counts") else ""
-        said = send(api, method, with_nobody(template) + query, operation, a_body(operation))
-        assert said.status == 404, said.text
 
-    def test_of_a_body_of_another_kind(self, api, method, template, operation):
-        if not contract.body_schemas(operation):
-            pytest.skip("has no body")
-        headers = {"Content-Type": "text/plain"}
-        said = send(api, method, with_nobody(template), operation, b"{}", headers=headers)
-        assert said.status == 415, said.text
+def names_what_must_exist(method, template, operation):
+    return "{" in template and operation["operationId"] not in ("putEvents", "deleteRejectedEvent")
 
-    def test_of_a_method_that_the_path_has_not(self, api, method, template, operation):
-        for other in ("PUT", "DELETE", "PATCH", "POST", "TRACE", "LINK"):
-            if other not in contract.methods_of(template):
-                assert send(api, other, with_nobody(template), operation).status == 405
-        assert send(api, "OPTIONS", with_nobody(template), operation).status == 204
+
+@for_operations()
+@pytest.mark.parametrize("authorization", [None, "Bearer nonsense", "Basic dTpw"])
+def test_who_has_no_token_is_refused(api, monkeypatch, method, template, operation, authorization):
+    monkeypatch.setattr(api, "token", None)
+    headers = {"Authorization": authorization} if authorization else {}
+    said = api.request(method, with_nobody(template), a_body(operation), headers)
+    assert (said.status == 401) == is_guarded(method, template, operation), said.text
+
+
+@for_operations(is_guarded)
+def test_a_token_for_something_else_is_refused(api, method, template, operation):
+    other = {"read": "ingest", "ingest": "read", "admin": "read"}[scope_of(operation)]
+    said = api.request(method, with_nobody(template), a_body(operation), token=api.scopes[other])
+    assert said.status == 403, said.text
+
+
+@for_operations()
+def test_an_accept_that_nothing_meets_is_refused(api, method, template, operation):
+    headers = {"Accept": "image/png"}
+    said = send(api, method, with_nobody(template), operation, a_body(operation), headers=headers)
+    assert said.status == 406, said.text
+
+
+@for_operations()
+def test_a_parameter_that_there_is_not_is_refused(api, method, template, operation):
+    said = send(api, method, with_nobody(template) + "?colour=red", operation, a_body(operation))
+    assert said.status == 400
+    assert said.json()["parameter"] == "colour"
+
+
+@for_operations(names_what_must_exist)
+def test_what_does_not_exist_is_not_found(api, method, template, operation):
+    query = "?start=2020-01-01" if template.endswith("/counts") else ""
+    said = send(api, method, with_nobody(template) + query, operation, a_body(operation))
+    assert said.status == 404, said.text
+
+
+@for_operations(has_body)
+def test_a_body_of_another_kind_is_refused(api, method, template, operation):
+    headers = {"Content-Type": "text/plain"}
+    said = send(api, method, with_nobody(template), operation, b"{}", headers=headers)
+    assert said.status == 415, said.text
+
+
+@pytest.mark.parametrize("template", contract.document("openapi.yaml")["paths"])
+def test_a_path_has_its_methods_and_no_others(api, template):
+    target = with_nobody(template)
+    token = api.scopes["admin"]
+    for method in {"PUT", "DELETE", "PATCH", "POST", "TRACE", "LINK"} - contract.methods_of(template):
+        assert api.request(method, target, token=token).status == 405
+    assert api.request("OPTIONS", target, token=token).status == 204
 
 
 # Requests made up
@@ -287,6 +310,14 @@ MOMENTS = st.sampled_from(
     ["2020-01-01", "2020-01-01 12:00", "2020-06-01T00:00:00Z", "2020-06-01T00:00:00.5+02:00", "1970-01-01 00:00",
      "2026-03-29 02:30", "2025-10-26 02:30", "2016-12-31T23:59:60Z", "9999-12-31T23:59:59Z", "2020-02-30 00:00"]
 )  # fmt: skip
+ACCEPTS = ["text/csv", "*/*", "text/html", "application/json;q=0.1, text/*", ",;=q"]
+HEADERS = [
+    *[{}] * 10,
+    *[{"Accept": accept} for accept in ACCEPTS],
+    {"Accept-Encoding": "gzip"},
+    {"If-None-Match": "*"},
+    {"If-None-Match": '"a", W/"b"'},
+]
 WORDS = st.text(max_size=20) | st.text(string.printable, max_size=20)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | WORDS,
@@ -302,7 +333,8 @@ def from_schema(schema):
         if name in ("Time", "BodyTime"):
             return MOMENTS
         if name == "Id":
-            return st.sampled_from(["A", "B", "X", "423", "new", "x" * 64]) | st.from_regex(r"\A[A-Za-z0-9._:-]{1,8}\Z")
+            known = st.sampled_from(["A", "B", "X", "423", "new", "x" * 64])
+            return known | st.from_regex(r"\A[A-Za-z0-9._:-]{1,8}\Z")
         if name == "Timezone":
             return st.sampled_from(["UTC", "Europe/Berlin", "Asia/Kathmandu", "Mars/Olympus"])
         return from_schema(contract.resolve(schema))
@@ -383,10 +415,8 @@ def segments(draw, template):
 def requests(draw):
     """(method, template, target, headers, body, operation)"""
     method, template, operation = draw(st.sampled_from([o for o in OPERATIONS if o[:2] not in ENDLESS]))
-    path = "/".join(
-        quote(draw(MOMENTS) if part == "{at}" else draw(segments(template)), safe="") if part.startswith("{") else part
-        for part in template.split("/")
-    )
+    filled = {"{id}": draw(segments(template)), "{at}": draw(MOMENTS)}
+    path = "/".join(quote(filled.get(part, part), safe="") for part in template.split("/"))
     query = []
     for parameter in contract.parameters_of(template, method):
         if parameter["in"] == "query" and (parameter.get("required") or draw(st.booleans())):
@@ -396,13 +426,7 @@ def requests(draw):
         query.append((draw(WORDS), draw(WORDS)))
     if query and draw(st.integers(0, 19)) == 0:
         query.append(query[0])
-    headers = draw(
-        st.sampled_from(
-            [{}] * 6
-            + [{"Accept": accept} for accept in ("text/csv", "*/*", "text/html", "application/json;q=0.1, text/*", ",;=q")]
-            + [{"Accept-Encoding": "gzip"}, {"If-None-Match": "*"}, {"If-None-Match": '"a", W/"b"'}]
-        )
-    )
+    headers = draw(st.sampled_from(HEADERS))
     body = None
     for schema in contract.body_schemas(operation).values():
         body = draw(bodies(schema))

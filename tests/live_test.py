@@ -106,7 +106,7 @@ class Stream:
             return None
         data = json.loads(fields["data"])
         if fields["event"] == "state":
-            contract.check_message("state", fields["data"])
+            contract.check_schema("State", fields["data"])
         else:
             assert fields["event"] == "removed" and set(data) == {"id", "revision"}
         assert int(fields["id"]) == data["revision"]
