@@ -1,10 +1,7 @@
 /* headcount-api: the HTTP side. It reads the database and sends through the broker what is to be written. */
 #include <errno.h>
 #include <glib.h>
-#include <locale.h>
 #include <signal.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <sysexits.h>
 #include <systemd/sd-daemon.h>
@@ -18,55 +15,15 @@
 #include "live.h"
 #include "log.h"
 #include "metrics.h"
+#include "program.h"
 #include "routes.h"
 #include "services.h"
 
 #define PROGRAM "headcount-api"
 #define TICK_S 1
 
-struct options {
-	char *config_path;
-	gboolean check_config, print_config, version;
-};
-
-static bool read_options(int argc, char **argv, struct options *ret_options)
+static enum result check_token_file(const struct config *config, struct problem *reterr_problem)
 {
-	const GOptionEntry entries[] = {
-		{"config", 'c', 0, G_OPTION_ARG_FILENAME, &ret_options->config_path,
-		 "Read this configuration (default: $HEADCOUNT_CONFIG, then "
-		 "/etc/headcount/headcount.conf)",
-		 "FILE"},
-		{"check-config", 0, 0, G_OPTION_ARG_NONE, &ret_options->check_config,
-		 "Say whether the configuration is right, and end", NULL},
-		{"print-config", 0, 0, G_OPTION_ARG_NONE, &ret_options->print_config,
-		 "Print the default configuration, every key explained, and end", NULL},
-		{"version", 0, 0, G_OPTION_ARG_NONE, &ret_options->version,
-		 "Print the version, and end", NULL},
-		G_OPTION_ENTRY_NULL,
-	};
-	g_autoptr(GOptionContext) context = g_option_context_new(NULL);
-	g_autoptr(GError) error = NULL;
-
-	g_option_context_set_summary(
-		context, "Answers over HTTP how many people are, or were, in each space.");
-	g_option_context_add_main_entries(context, entries, NULL);
-	if (g_option_context_parse(context, &argc, &argv, &error) && argc == 1)
-		return true;
-	fprintf(stderr, PROGRAM ": %s (see --help)\n",
-		error != NULL ? error->message : "no arguments are expected");
-	return false;
-}
-
-/* What --check-config checks: the file, and the files it names. */
-static enum result check_config(const struct config *config, struct problem *reterr_problem)
-{
-	g_autofree char *password = NULL;
-
-	if (config_password(config, &password, reterr_problem) != RESULT_OK)
-		return RESULT_INVALID;
-	if (*config->broker_ca_file != '\0' && access(config->broker_ca_file, R_OK) < 0)
-		return problem_set(reterr_problem, RESULT_INVALID, "ca_file",
-				   "[broker] ca_file: %s can't be read", config->broker_ca_file);
 	if (access(config->token_file, R_OK) < 0 && errno != ENOENT)
 		return problem_set(reterr_problem, RESULT_INVALID, "token_file",
 				   "[api] token_file: %s can't be read", config->token_file);
@@ -101,15 +58,8 @@ static sigset_t block_signals(void)
 
 static void reload(const char *config_path)
 {
-	struct config config = {0};
-	struct problem problem;
-
 	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" G_GINT64_FORMAT, g_get_monotonic_time());
-	if (config_read(config_path, &config, &problem) == RESULT_OK)
-		log_start(PROGRAM, config.log_level);
-	else
-		log_error("configuration: %s; nothing is changed", problem.detail);
-	config_clear(&config);
+	program_reload(PROGRAM, config_path);
 	sd_notify(0, "READY=1");
 }
 
@@ -198,42 +148,14 @@ static int run(const struct config *config, const char *config_path)
 	return server != NULL ? EX_OK : EX_UNAVAILABLE;
 }
 
-static int start(const struct options *options)
-{
-	struct config config = {0};
-	struct problem problem;
-	enum result result = config_read(options->config_path, &config, &problem);
-	int code = EX_CONFIG;
-
-	if (result == RESULT_OK) {
-		log_start(PROGRAM, config.log_level);
-		result = check_config(&config, &problem);
-	}
-	if (result != RESULT_OK)
-		log_error("configuration: %s", problem.detail);
-	else if (options->check_config)
-		code = puts("configuration: ok") < 0 ? EX_IOERR : EX_OK;
-	else
-		code = run(&config, options->config_path);
-	config_clear(&config);
-	return code;
-}
-
 int main(int argc, char **argv)
 {
-	struct options options = {0};
-	int code = EX_OK;
+	const struct program program = {
+		.name = PROGRAM,
+		.summary = "Answers over HTTP how many people are, or were, in each space.",
+		.check = check_token_file,
+		.run = run,
+	};
 
-	setlocale(LC_ALL, "");
-	log_start(PROGRAM, LOG_LEVEL_NOTICE);
-	if (!read_options(argc, argv, &options))
-		code = EX_USAGE;
-	else if (options.version)
-		puts(PROGRAM " " HEADCOUNT_VERSION);
-	else if (options.print_config)
-		config_print(stdout);
-	else
-		code = start(&options);
-	g_free(options.config_path);
-	return code;
+	return program_main(&program, argc, argv);
 }

@@ -17,7 +17,7 @@ struct walk {
 	instant at;
 	struct occupancy occupancy;
 	struct bucket bucket;
-	int64_t area;         /* person-ms of the bucket, up to `at` */
+	double area;          /* person-ms of the bucket, up to `at`; may exceed 2^63 */
 	int64_t highest_hour; /* where the highest count was, if only its hour is known yet; else -1 */
 	struct occupancy highest_hour_opening;
 };
@@ -71,7 +71,7 @@ static void find_highest_time(struct walk *walk)
 
 static void go_to(struct walk *walk, instant when)
 {
-	walk->area += walk->occupancy.count * (when - walk->at);
+	walk->area += (double)walk->occupancy.count * (double)(when - walk->at);
 	walk->at = when;
 }
 
@@ -83,7 +83,7 @@ static void end_bucket(struct walk *walk)
 	if (walk->highest_hour >= 0)
 		find_highest_time(walk);
 	bucket->closing = walk->occupancy;
-	bucket->average = (double)walk->area / (double)(bucket->end - bucket->start);
+	bucket->average = walk->area / (double)(bucket->end - bucket->start);
 	walk->found(walk->context, bucket);
 	walk->edge++;
 	if (walk->edge < walk->edge_count)
@@ -130,7 +130,7 @@ static void step_over_hour(struct walk *walk, int64_t hour, const struct summary
 	int64_t count = walk->occupancy.count;
 
 	go_to(walk, begin);
-	walk->area += summary->area + count * (known - begin) + summary->reset_area;
+	walk->area += (double)(summary->area + count * (known - begin) + summary->reset_area);
 	walk->at = end;
 	bucket->entries += span->entries;
 	bucket->exits += span->exits;

@@ -16,6 +16,7 @@
 #include "ingest.h"
 #include "log.h"
 #include "metrics.h"
+#include "program.h"
 #include "publish.h"
 #include "registry.h"
 #include "topics.h"
@@ -302,18 +303,9 @@ static int wait_ms(const struct gateway *gateway)
 
 static void reload(struct gateway *gateway)
 {
-	struct config config = {0};
-	struct problem problem;
-
 	if (gateway->ready)
 		sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRId64, g_get_monotonic_time());
-	if (config_read(gateway->config_path, &config, &problem) == RESULT_OK) {
-		log_notice("configuration: the log level is read again");
-		log_start("headcount-gateway", config.log_level);
-	} else {
-		log_error("configuration: %s; nothing is changed", problem.detail);
-	}
-	config_clear(&config);
+	program_reload("headcount-gateway", gateway->config_path);
 	if (gateway->ready)
 		sd_notify(0, "READY=1");
 }

@@ -264,6 +264,14 @@ def test_as_many_buckets_as_are_promised(system, minute):
     assert len(answer.json()["buckets"]) == 10_000
 
 
+def test_a_crowd_that_stays_for_decades_does_not_overflow(system):
+    make_space(system, "crowd", capacity=1_000_000_000)
+    system.tell("POST", "/spaces/crowd/resets", {"count": 1_000_000_000, "at": "1970-01-01T00:00:00Z"})
+    asked = {"start": "1970-01-01", "end": "2025-01-01", "interval": "999mo"}
+    (bucket,) = system.ask("/spaces/crowd/counts", **asked)["buckets"]
+    assert (bucket["average"], bucket["utilization"]) == (1_000_000_000, 1)
+
+
 def test_csv_says_what_json_says(system, minute):
     asked = {"start": "2018-02-26 17:00", "end": "2018-02-26 19:00", "interval": "10m"}
     buckets = system.ask(f"{minute}/counts", **asked)["buckets"]

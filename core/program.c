@@ -1,0 +1,110 @@
+#include "program.h"
+
+#include <glib.h>
+#include <locale.h>
+#include <stdio.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "log.h"
+
+struct options {
+	char *config_path;
+	gboolean check_config, print_config, version;
+};
+
+static bool read_options(const struct program *program, int argc, char **argv,
+			 struct options *ret_options)
+{
+	const GOptionEntry entries[] = {
+		{"config", 'c', 0, G_OPTION_ARG_FILENAME, &ret_options->config_path,
+		 "Read this configuration (default: $HEADCOUNT_CONFIG, then "
+		 "/etc/headcount/headcount.conf)",
+		 "FILE"},
+		{"check-config", 0, 0, G_OPTION_ARG_NONE, &ret_options->check_config,
+		 "Say whether the configuration is right, and end", NULL},
+		{"print-config", 0, 0, G_OPTION_ARG_NONE, &ret_options->print_config,
+		 "Print the default configuration, every key explained, and end", NULL},
+		{"version", 0, 0, G_OPTION_ARG_NONE, &ret_options->version,
+		 "Print the version, and end", NULL},
+		G_OPTION_ENTRY_NULL,
+	};
+	g_autoptr(GOptionContext) context = g_option_context_new(NULL);
+	g_autoptr(GError) error = NULL;
+
+	g_option_context_set_summary(context, program->summary);
+	g_option_context_add_main_entries(context, entries, NULL);
+	if (g_option_context_parse(context, &argc, &argv, &error) && argc == 1)
+		return true;
+	fprintf(stderr, "%s: %s (see --help)\n", program->name,
+		error != NULL ? error->message : "no arguments are expected");
+	return false;
+}
+
+/* What --check-config checks: the file, and the files it names. */
+static enum result check_config(const struct program *program, const struct config *config,
+				struct problem *reterr_problem)
+{
+	g_autofree char *password = NULL;
+
+	if (config_password(config, &password, reterr_problem) != RESULT_OK)
+		return RESULT_INVALID;
+	if (*config->broker_ca_file != '\0' && access(config->broker_ca_file, R_OK) < 0)
+		return problem_set(reterr_problem, RESULT_INVALID, "ca_file",
+				   "[broker] ca_file: %s can't be read", config->broker_ca_file);
+	return program->check(config, reterr_problem);
+}
+
+static int start(const struct program *program, const struct options *options)
+{
+	struct config config = {0};
+	struct problem problem;
+	enum result result = config_read(options->config_path, &config, &problem);
+	int code = EX_CONFIG;
+
+	if (result == RESULT_OK) {
+		log_start(program->name, config.log_level);
+		result = check_config(program, &config, &problem);
+	}
+	if (result != RESULT_OK)
+		log_error("configuration: %s", problem.detail);
+	else if (options->check_config)
+		code = puts("configuration: ok") < 0 ? EX_IOERR : EX_OK;
+	else
+		code = program->run(&config, options->config_path);
+	config_clear(&config);
+	return code;
+}
+
+int program_main(const struct program *program, int argc, char **argv)
+{
+	struct options options = {0};
+	int code = EX_OK;
+
+	setlocale(LC_ALL, "");
+	log_start(program->name, LOG_LEVEL_NOTICE);
+	if (!read_options(program, argc, argv, &options))
+		code = EX_USAGE;
+	else if (options.version)
+		printf("%s %s\n", program->name, HEADCOUNT_VERSION);
+	else if (options.print_config)
+		config_print(stdout);
+	else
+		code = start(program, &options);
+	g_free(options.config_path);
+	return code;
+}
+
+void program_reload(const char *name, const char *config_path)
+{
+	struct config config = {0};
+	struct problem problem;
+
+	if (config_read(config_path, &config, &problem) == RESULT_OK) {
+		log_notice("configuration: the log level is read again");
+		log_start(name, config.log_level);
+	} else {
+		log_error("configuration: %s; nothing is changed", problem.detail);
+	}
+	config_clear(&config);
+}
