@@ -31,8 +31,7 @@ struct command {
 	const char *object, *action;
 	enum place place;
 	enum source source;
-	const char *
-		created; /* member of the answer that stands behind the path in Location; NULL: no Location */
+	const char *created; /* member of the answer that ends Location; NULL: no Location */
 };
 
 /* clang-format off */

@@ -35,9 +35,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Json, json_free)
 enum json_kind json_kind(const struct json *json);
 int64_t json_integer(const struct json *json); /* of a JSON_INTEGER */
 bool json_boolean(const struct json *json);    /* of a JSON_BOOLEAN */
-const char *
-json_text(const struct json *json,
-	  size_t *ret_size); /* of a JSON_TEXT, may hold NULs; of a JSON_NUMBER its digits */
+/* Of a JSON_TEXT, which may hold NULs; of a JSON_NUMBER its digits. */
+const char *json_text(const struct json *json, size_t *ret_size);
 size_t json_length(const struct json *array);
 const struct json *json_item(const struct json *array, size_t index);
 const struct json *json_member(const struct json *object, const char *name); /* NULL if absent */

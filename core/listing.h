@@ -21,12 +21,11 @@ enum listing {
 };
 
 struct listing_page {
-	const char *
-		after; /* the page begins behind this id: ret_next of the page before, "" at first */
-	int64_t limit; /* rows, at least 1 */
-	instant as_of; /* now, for states */
-	const char *const
-		*visible; /* only what belongs to these spaces (core/visibility.h); NULL: all */
+	const char *after; /* begins behind this id: ret_next of the page before, "" at first */
+	int64_t limit;     /* rows, at least 1 */
+	instant as_of;     /* now, for states */
+	/* Only what belongs to these spaces (core/visibility.h); NULL: all. */
+	const char *const *visible;
 
 	/* Filters; NULL or "": any. */
 	const char *parent;     /* of spaces */
