@@ -63,6 +63,13 @@ static const struct key keys[] = {
 		"Whether to publish dpu/<id>/stored, for DPUs that keep events until they are on disk."},
 	{"gateway", "metrics_port", TYPE_INTEGER, offsetof(struct config, metrics_port), "0", 0, 65535,
 		"Port on 127.0.0.1 where Prometheus finds the gateway's metrics, such as 9464; 0: none."},
+	{"gateway", "home_assistant", TYPE_BOOLEAN, offsetof(struct config, home_assistant), "false", 0, 0,
+		"Whether Home Assistant finds the spaces by itself (MQTT discovery). Switched off again, what it was told\n"
+		"is taken back."},
+	{"gateway", "home_assistant_prefix", TYPE_ID, offsetof(struct config, home_assistant_prefix),
+		"homeassistant", 0, 0,
+		"Its discovery prefix, if it was given another one there; mosquitto.acl names it, too. Switch off first before\n"
+		"this is changed: what was told stays where it was told."},
 	{"api", "address", TYPE_NAME, offsetof(struct config, api_address), "127.0.0.1", 0, 0,
 		"Address that the HTTP side listens on."},
 	{"api", "port", TYPE_INTEGER, offsetof(struct config, api_port), "8080", 1, 65535,

@@ -26,6 +26,8 @@ struct config {
 	int64_t max_clock_skew_ms;
 	bool confirm_stored;  /* publish dpu/<id>/stored */
 	int64_t metrics_port; /* 0: no metrics */
+	bool home_assistant;  /* tell Home Assistant of the spaces */
+	char *home_assistant_prefix;
 	/* [api] */
 	char *api_address;
 	int64_t api_port;

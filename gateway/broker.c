@@ -122,14 +122,21 @@ static void on_log(struct mosquitto *client, void *context, int level, const cha
 		lose(context, "%s", text);
 }
 
+static char *filter_of(const struct broker *broker, size_t index)
+{
+	return topics_filter(&subscriptions[index], broker->receivers->discovery_prefix);
+}
+
+/* Without what we say ourselves below such a filter; it is not to come back. */
 static void subscribe(struct broker *broker)
 {
 	for (size_t i = 0; i < SUBSCRIPTIONS; i++) {
-		int code = mosquitto_subscribe_v5(broker->client, &broker->subscribing[i],
-						  subscriptions[i].filter, subscriptions[i].qos, 0,
-						  NULL);
+		g_autofree char *filter = filter_of(broker, i);
+		int code =
+			mosquitto_subscribe_v5(broker->client, &broker->subscribing[i], filter,
+					       subscriptions[i].qos, MQTT_SUB_OPT_NO_LOCAL, NULL);
 		if (code != MOSQ_ERR_SUCCESS)
-			lose(broker, "%s: %s", subscriptions[i].filter, mosquitto_strerror(code));
+			lose(broker, "%s: %s", filter, mosquitto_strerror(code));
 	}
 }
 
@@ -173,6 +180,7 @@ static void say_status(struct broker *broker, const char *status)
 static void granted(struct broker *broker, size_t index, int qos)
 {
 	const struct subscription *subscription = &subscriptions[index];
+	g_autofree char *filter = filter_of(broker, index);
 
 	broker->subscribing[index] = 0;
 	if (qos == subscription->qos)
@@ -181,9 +189,9 @@ static void granted(struct broker *broker, size_t index, int qos)
 		lose(broker,
 		     "%s: the subscription is not granted (%d): check the broker's "
 		     "access control",
-		     subscription->filter, qos);
+		     filter, qos);
 	else
-		log_info("broker: %s: not granted (%d)", subscription->filter, qos);
+		log_info("broker: %s: not granted (%d)", filter, qos);
 }
 
 static void on_subscribe(struct mosquitto *client, void *context, int id, int count,

@@ -11,6 +11,7 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include "announce.h"
 #include "broker.h"
 #include "health.h"
 #include "ingest.h"
@@ -39,6 +40,7 @@ struct gateway {
 	struct receivers receivers;
 	struct broker *broker;
 	struct publish *publish;
+	struct announce *announce;
 	char *health_topic;
 	struct metrics *metrics; /* NULL: none are wanted */
 	int64_t metrics_due_ms;
@@ -125,6 +127,7 @@ static void storing_failed(struct gateway *gateway)
 static void storing_worked(struct gateway *gateway)
 {
 	publish_changed(gateway->publish);
+	announce_changed(gateway->announce);
 	store_tidy(gateway->store);
 	if (!gateway->store_failing)
 		return;
@@ -144,6 +147,7 @@ static void notice_broker(struct gateway *gateway)
 	gateway->ready = true;
 	gateway->ready_ms = now_ms();
 	publish_all(gateway->publish);
+	announce_all(gateway->announce, now_ms());
 	log_info("connected to the broker");
 	if (!gateway->store_failing)
 		recover(gateway);
@@ -257,7 +261,8 @@ static void publish_health(struct gateway *gateway)
 
 static void publish_what_is_due(struct gateway *gateway)
 {
-	if (publish_due(gateway->publish, now_ms()) != RESULT_OK)
+	if (publish_due(gateway->publish, now_ms()) != RESULT_OK ||
+	    announce_due(gateway->announce, now_ms()) != RESULT_OK)
 		reading_failed(gateway);
 	publish_health(gateway);
 }
@@ -289,7 +294,9 @@ static int wait_ms(const struct gateway *gateway)
 	if (gateway->more)
 		return 0;
 	if (gateway->open)
-		wait = MIN(wait, publish_next_ms(gateway->publish) - now);
+		wait = MIN(wait, MIN(publish_next_ms(gateway->publish),
+				     announce_next_ms(gateway->announce)) -
+					 now);
 	else
 		wait = MIN(wait, gateway->connect_ms - now);
 	if (gateway->ready)
@@ -402,9 +409,13 @@ enum result gateway_new(const struct config *config, const char *config_path, st
 	gateway->health_topic = g_strdup_printf("gateway/%s/health", config->client_id);
 	health_begin(&gateway->health);
 	gateway->ingest = ingest_new(store, config);
-	gateway->receivers = (struct receivers){gateway->ingest, &gateway->health};
+	gateway->receivers = (struct receivers){.ingest = gateway->ingest,
+						.health = &gateway->health,
+						.discovery_prefix = config->home_assistant_prefix};
 	gateway->broker = broker_new(config, &gateway->receivers, reterr_problem);
 	gateway->publish = publish_new(store, gateway->broker, config->publish_interval_ms);
+	gateway->announce = announce_new(config, store, gateway->broker);
+	gateway->receivers.announce = gateway->announce;
 	gateway->signals = block_signals();
 	if (gateway->broker == NULL)
 		result = RESULT_INVALID;
@@ -426,6 +437,7 @@ void gateway_free(struct gateway *gateway)
 	if (gateway == NULL)
 		return;
 	metrics_stop(gateway->metrics);
+	announce_free(gateway->announce);
 	publish_free(gateway->publish);
 	broker_free(gateway->broker);
 	ingest_free(gateway->ingest);

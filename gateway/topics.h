@@ -8,6 +8,7 @@
 #include "ingest.h"
 #include "json.h"
 
+struct announce;
 struct health;
 
 enum topic_kind {
@@ -15,6 +16,8 @@ enum topic_kind {
 	TOPIC_STATUS,       /* dpu/<id>/status */
 	TOPIC_COMMANDS,     /* registry/commands */
 	TOPIC_BROKER_DROPS, /* how many messages the broker has dropped */
+	TOPIC_BIRTH,        /* Home Assistant says whether it is there */
+	TOPIC_DISCOVERY,    /* what Home Assistant is told of a device */
 	TOPIC_OTHER,        /* nothing that we listen to */
 };
 
@@ -25,17 +28,23 @@ enum topic_kind topic_kind(const char *topic, char ret_dpu_id[JSON_ID_SIZE]);
 struct receivers {
 	struct ingest *ingest;
 	struct health *health;
+	struct announce *announce;
+	const char *discovery_prefix; /* config.home_assistant_prefix */
 };
 
 struct subscription {
-	const char *filter; /* its only wildcard is one + */
+	const char *
+		filter; /* its only wildcard is one +; beginning with / it stands below the discovery prefix */
 	enum topic_kind kind;
 	int qos;
 	bool required; /* without it the gateway can't do its work */
 	void (*handler)(const struct receivers *receivers, const struct message *message);
 };
-#define SUBSCRIPTIONS 4
+#define SUBSCRIPTIONS 6
 extern const struct subscription subscriptions[SUBSCRIPTIONS];
+
+/* The filter as the broker is to have it; the caller frees it. */
+char *topics_filter(const struct subscription *subscription, const char *discovery_prefix);
 
 /* Hands a message to the subscription that it came by; one that none asked for is ignored. */
 void topics_deliver(const struct receivers *receivers, const struct message *message);

@@ -20,6 +20,7 @@ TOPICS = [
     "space/A/state",
     "gateway/headcount-gateway/status",
     "homeassistant/device/A/config",
+    "homeassistant/status",
     "something/else",
 ]
 
@@ -31,6 +32,7 @@ COMMANDS = {"registry/commands"}
 REPLIES = {"replies/headcount-1/1"}
 GATEWAY = {"gateway/headcount-gateway/status"}
 DISCOVERY = {"homeassistant/device/A/config"}
+BIRTH = {"homeassistant/status"}
 
 # user: may write, may read
 RIGHTS = {
@@ -38,7 +40,10 @@ RIGHTS = {
     "423": ({"dpu/423/events", "dpu/423/status"}, {"dpu/423/stored"}),
     "stranger": (set(), set()),
     "display": (set(), SPACE),
-    "headcount-gateway": (STORED | REPLIES | SPACE | GATEWAY | DISCOVERY, EVENTS | STATUS | COMMANDS),
+    "headcount-gateway": (
+        STORED | REPLIES | SPACE | GATEWAY | DISCOVERY,
+        EVENTS | STATUS | COMMANDS | DISCOVERY | BIRTH,
+    ),
     "headcount-api": (EVENTS | COMMANDS, REPLIES | SPACE | GATEWAY),
     "headcount-ctl": (EVENTS | STATUS | COMMANDS, STORED | REPLIES | SPACE | GATEWAY),
     # Names that would match more than one topic, if they were put into a pattern as they are.

@@ -142,8 +142,9 @@ def test_events_are_answered_as_the_contract_says(broker, gateway):
 
 def test_every_message_of_a_days_work_is_in_the_contract(broker, tmp_path):
     seen = set()
-    with Subscriber(broker, "space/#", "gateway/#", "dpu/+/stored") as everything:
-        gateway = Gateway(broker, tmp_path, {"gateway": {"confirm_stored": True, "publish_interval_ms": 0}})
+    with Subscriber(broker, "space/#", "gateway/#", "dpu/+/stored", "homeassistant/#") as everything:
+        settings = {"confirm_stored": True, "publish_interval_ms": 0, "home_assistant": True}
+        gateway = Gateway(broker, tmp_path, {"gateway": settings})
         with gateway, Requester(broker) as request:
             for status, *parts in COMMANDS[:13]:
                 request("registry/commands", command(*parts))
@@ -153,6 +154,9 @@ def test_every_message_of_a_days_work_is_in_the_contract(broker, tmp_path):
                 device.publish("dpu/423/events", {"dpu_event_time": "then", "count": 1})
             wait_until(lambda: everything.last("dpu/423/stored"), message="dpu/423/stored")
             wait_until(lambda: everything.last("space/hall/count") == "1", message="the count")
+            wait_until(
+                lambda: everything.last("homeassistant/device/headcount_room/config"), message="room's configuration"
+            )
             request("registry/commands", command("create", "space", None, {"id": "gone"}))
             request("registry/commands", command("delete", "space", "gone", None))
             wait_until(lambda: everything.last("space/gone/state") == "", message="it is gone")
@@ -166,7 +170,7 @@ def test_every_message_of_a_days_work_is_in_the_contract(broker, tmp_path):
     for topic, payload in said:
         name = message_of(topic)
         seen.add(name)
-        if payload != "" or name not in ("count", "state"):  # an empty one ends what was retained
+        if payload != "" or name not in ("count", "state", "discovery"):  # an empty one ends what was retained
             contract.check_message(name, payload)
-    assert seen == {"count", "state", "status", "health", "stored"}
+    assert seen == {"count", "state", "status", "health", "stored", "discovery"}
     assert retained_topics(broker, "dpu/+/stored") == {}

@@ -63,6 +63,8 @@ static void assert_defaults(const struct config *config)
 	g_assert_cmpint(config->publish_interval_ms, ==, 200);
 	g_assert_cmpint(config->max_clock_skew_ms, ==, 300000);
 	g_assert_false(config->confirm_stored);
+	g_assert_false(config->home_assistant);
+	g_assert_cmpstr(config->home_assistant_prefix, ==, "homeassistant");
 	g_assert_cmpstr(config->api_address, ==, "127.0.0.1");
 	g_assert_cmpint(config->api_port, ==, 8080);
 	g_assert_cmpint(config->log_level, ==, LOG_LEVEL_NOTICE);
@@ -107,6 +109,7 @@ static void every_key_is_read(struct fixture *fixture, gconstpointer data)
 					   "[gateway]\nclient_id=north:1\nbatch_items=1\n"
 					   "publish_interval_ms=0\nmax_clock_skew_ms=86400000\n"
 					   "confirm_stored=true  \n"
+					   "home_assistant=true\nhome_assistant_prefix=ha\n"
 					   "[api]\naddress=::1\nport=65535\n[log]\nlevel=debug\n"),
 			==, RESULT_OK);
 	g_assert_cmpstr(config->broker_host, ==, "mq.example");
@@ -121,6 +124,8 @@ static void every_key_is_read(struct fixture *fixture, gconstpointer data)
 	g_assert_cmpint(config->publish_interval_ms, ==, 0);
 	g_assert_cmpint(config->max_clock_skew_ms, ==, 86400000);
 	g_assert_true(config->confirm_stored);
+	g_assert_true(config->home_assistant);
+	g_assert_cmpstr(config->home_assistant_prefix, ==, "ha");
 	g_assert_cmpstr(config->api_address, ==, "::1");
 	g_assert_cmpint(config->api_port, ==, 65535);
 	g_assert_cmpint(config->log_level, ==, LOG_LEVEL_DEBUG);

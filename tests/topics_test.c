@@ -69,7 +69,7 @@ static void every_subscription_is_told_from_the_others(void)
 static void the_brokers_own_count_of_drops_is_remembered(void)
 {
 	struct health health;
-	const struct receivers receivers = {.health = &health};
+	const struct receivers receivers = {.health = &health, .discovery_prefix = "ha"};
 	const struct message message = {.topic = "$SYS/broker/publish/messages/dropped",
 					.payload = "12 messages",
 					.size = 2};
@@ -85,10 +85,24 @@ static void the_brokers_own_count_of_drops_is_remembered(void)
 
 static void a_message_that_none_asked_for_is_ignored(void)
 {
-	const struct receivers nobody = {0};
-	const struct message message = {.topic = "building/7/events", .payload = ""};
+	const struct receivers nobody = {.discovery_prefix = "ha"};
+	const char *const topics[] = {"building/7/events", "homeassistant/status", "ha/stat",
+				      "/status"};
 
-	topics_deliver(&nobody, &message);
+	for (size_t i = 0; i < G_N_ELEMENTS(topics); i++)
+		topics_deliver(&nobody, &(struct message){.topic = topics[i], .payload = ""});
+}
+
+static void home_assistants_topics_stand_below_its_prefix(void)
+{
+	const char *const expected[] = {"dpu/+/events",      "dpu/+/status",
+					"registry/commands", "$SYS/broker/publish/messages/dropped",
+					"ha/status",         "ha/device/+/config"};
+
+	for (size_t i = 0; i < SUBSCRIPTIONS; i++) {
+		g_autofree char *filter = topics_filter(&subscriptions[i], "ha");
+		g_assert_cmpstr(filter, ==, expected[i]);
+	}
 }
 
 int main(int argc, char **argv)
@@ -103,5 +117,7 @@ int main(int argc, char **argv)
 			the_brokers_own_count_of_drops_is_remembered);
 	g_test_add_func("/topics/a_message_that_none_asked_for_is_ignored",
 			a_message_that_none_asked_for_is_ignored);
+	g_test_add_func("/topics/home_assistants_topics_stand_below_its_prefix",
+			home_assistants_topics_stand_below_its_prefix);
 	return g_test_run();
 }
