@@ -61,9 +61,12 @@ void discovery_id(const char *space_id, char ret_object_id[DISCOVERY_ID_SIZE])
 	for (; *space_id != '\0'; space_id++) {
 		char escape = escape_of(*space_id);
 
-		*out++ = escape == '\0' ? *space_id : '_';
-		if (escape != '\0')
-			*out++ = escape;
+		if (escape == '\0') {
+			*out++ = *space_id;
+			continue;
+		}
+		*out++ = '_';
+		*out++ = escape;
 	}
 	*out = '\0';
 }
@@ -82,7 +85,10 @@ bool discovery_space_id(const char *object_id, size_t size, char ret_space_id[JS
 			return false;
 		if (!escaped && escape_of(object_id[i]) != '\0')
 			return false;
-		id[length++] = escaped ? plain_of(object_id[i]) : object_id[i];
+		id[length] = object_id[i];
+		if (escaped)
+			id[length] = plain_of(object_id[i]);
+		length++;
 	}
 	if (!json_is_id(id, length))
 		return false;
