@@ -3,7 +3,7 @@
 #include <glib.h>
 #include <string.h>
 
-#include "json.h"
+#include "json_slice.h"
 
 static const char *const reason_names[REASON_COUNT] = {
 	[REASON_NONE] = "none",
@@ -34,93 +34,114 @@ bool reason_find(const char *name, enum reason *ret_reason)
 	return false;
 }
 
-static bool read_integer(const struct json *json, int64_t min, int64_t max, int64_t *ret_integer)
+static bool read_integer(const struct json_slice *value, int64_t min, int64_t max,
+			 int64_t *ret_integer)
 {
-	if (json_kind(json) != JSON_INTEGER)
+	int64_t integer;
+
+	if (!json_slice_integer(value, &integer) || integer < min || integer > max)
 		return false;
-	*ret_integer = json_integer(json);
-	return *ret_integer >= min && *ret_integer <= max;
+	*ret_integer = integer;
+	return true;
 }
 
-static bool read_time(const struct json *json, instant *ret_time)
+static bool read_time(const struct json_slice *value, instant *ret_time)
 {
+	g_autofree char *unescaped = NULL;
 	const char *text;
 	size_t size;
 
-	if (json_kind(json) != JSON_TEXT)
-		return read_integer(json, INSTANT_FIRST, INSTANT_LAST, ret_time);
-	text = json_text(json, &size);
+	if (read_integer(value, INSTANT_FIRST, INSTANT_LAST, ret_time))
+		return true;
+	if (json_slice_kind(value) != JSON_TEXT)
+		return false;
+	text = json_slice_text(value, &size, &unescaped);
 	return instant_parse(text, size, ret_time);
 }
 
-static bool read_count(const struct json *json, int *ret_count)
+static bool read_count(const struct json_slice *value, int *ret_count)
 {
 	int64_t count;
 
-	if (!read_integer(json, -EVENT_COUNT, EVENT_COUNT, &count) || count == 0)
+	if (!read_integer(value, -EVENT_COUNT, EVENT_COUNT, &count) || count == 0)
 		return false;
 	*ret_count = (int)count;
 	return true;
 }
 
-static enum reason read_event(const struct json *json, struct event *event)
-{
-	const struct json *time, *count, *seq;
+/* The members of an item that mean something; `at` is NULL for one that is absent. */
+struct members {
+	struct json_slice time, count, seq;
+};
 
-	if (json_kind(json) != JSON_OBJECT)
+static struct members find_members(const struct json_slice *item)
+{
+	struct json_walk walk = json_slice_walk(item);
+	struct json_slice name, value;
+	struct members members = {0};
+
+	while (json_walk_next(&walk, &name, &value)) {
+		if (json_slice_is_text(&name, "dpu_event_time"))
+			members.time = value;
+		else if (json_slice_is_text(&name, "count"))
+			members.count = value;
+		else if (json_slice_is_text(&name, "seq"))
+			members.seq = value;
+	}
+	return members;
+}
+
+static enum reason read_event(const struct json_slice *item, struct event *event)
+{
+	struct members members;
+
+	if (json_slice_kind(item) != JSON_OBJECT)
 		return REASON_MALFORMED;
-	time = json_member(json, "dpu_event_time");
-	if (time == NULL || !read_time(time, &event->time))
+	members = find_members(item);
+	if (members.time.at == NULL || !read_time(&members.time, &event->time))
 		return REASON_INVALID_TIME;
-	count = json_member(json, "count");
-	if (count == NULL || !read_count(count, &event->count))
+	if (members.count.at == NULL || !read_count(&members.count, &event->count))
 		return REASON_INVALID_COUNT;
-	seq = json_member(json, "seq");
 	event->seq = 0;
-	if (seq != NULL && !read_integer(seq, 0, EVENT_SEQ_LAST, &event->seq))
+	if (members.seq.at != NULL && !read_integer(&members.seq, 0, EVENT_SEQ_LAST, &event->seq))
 		return REASON_MALFORMED;
 	return REASON_NONE;
 }
 
-/* A payload that is judged item by item. */
-struct reading {
-	const struct json *json;
-	event_found *found;
-	void *context;
-};
-
-static void judge_item(void *context, size_t index, const char *item, size_t size)
+static void judge_item(const struct json_slice *item, event_found *found, void *context)
 {
-	const struct reading *reading = context;
-	bool is_array = json_kind(reading->json) == JSON_ARRAY;
 	struct event event;
-	enum reason reason =
-		read_event(is_array ? json_item(reading->json, index) : reading->json, &event);
+	enum reason reason = read_event(item, &event);
 
-	reading->found(reading->context, reason == REASON_NONE ? &event : NULL, reason, item, size);
+	found(context, reason == REASON_NONE ? &event : NULL, reason, item->at, item->size);
 }
 
-/* Why the payload is rejected whole. */
-static enum reason judge_whole(const struct json *json)
+/* Why the payload is rejected whole. A single object is the only item. */
+static enum reason judge_whole(const char *payload, size_t size, struct json_outline *outline)
 {
-	if (json == NULL)
+	const char *why;
+
+	if (size > EVENT_PAYLOAD_BYTES)
+		return REASON_TOO_LARGE;
+	if (!json_slice_check(payload, size, outline, &why))
 		return REASON_MALFORMED;
-	if (json_kind(json) == JSON_OBJECT)
-		return REASON_NONE;
-	if (json_kind(json) != JSON_ARRAY || json_length(json) == 0)
+	if (json_slice_kind(&outline->whole) == JSON_OBJECT) {
+		outline->items[0] = outline->whole;
+		outline->count = 1;
+	}
+	if (outline->count == 0)
 		return REASON_MALFORMED;
-	return json_length(json) > EVENT_ITEMS ? REASON_TOO_LARGE : REASON_NONE;
+	return outline->count > EVENT_ITEMS ? REASON_TOO_LARGE : REASON_NONE;
 }
 
 void event_read(const char *payload, size_t size, event_found *found, void *context)
 {
-	const char *why;
-	g_autoptr(Json) json = size <= EVENT_PAYLOAD_BYTES ? json_read(payload, size, &why) : NULL;
-	enum reason reason = size <= EVENT_PAYLOAD_BYTES ? judge_whole(json) : REASON_TOO_LARGE;
-	struct reading reading = {.json = json, .found = found, .context = context};
+	struct json_slice items[EVENT_ITEMS];
+	struct json_outline outline = {.items = items, .room = EVENT_ITEMS};
+	enum reason reason = judge_whole(payload, size, &outline);
 
-	if (reason == REASON_NONE)
-		json_items(payload, size, judge_item, &reading);
-	else
+	if (reason != REASON_NONE)
 		found(context, NULL, reason, payload, size);
+	for (size_t i = 0; reason == REASON_NONE && i < outline.count; i++)
+		judge_item(&items[i], found, context);
 }

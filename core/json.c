@@ -4,170 +4,7 @@
 #include <limits.h>
 #include <string.h>
 
-/* Checking: json-c takes much that is no JSON, so it gets to see nothing else. */
-
-struct scan {
-	const char *at, *end;
-	const char *why; /* NULL: a character that is not expected there, or the text's end */
-	size_t members;  /* of all objects */
-	int depth;
-	bool null_escaped;
-};
-
-static bool take(struct scan *scan, char wanted)
-{
-	if (scan->at == scan->end || *scan->at != wanted)
-		return false;
-	scan->at++;
-	return true;
-}
-
-static bool take_any(struct scan *scan, const char *wanted)
-{
-	if (scan->at == scan->end || *scan->at == '\0' || strchr(wanted, *scan->at) == NULL)
-		return false;
-	scan->at++;
-	return true;
-}
-
-static void skip_space(struct scan *scan)
-{
-	while (take_any(scan, " \t\n\r"))
-		;
-}
-
-static bool scan_word(struct scan *scan, const char *word)
-{
-	while (*word != '\0') {
-		if (!take(scan, *word++))
-			return false;
-	}
-	return true;
-}
-
-static bool scan_digits(struct scan *scan)
-{
-	const char *start = scan->at;
-
-	while (scan->at < scan->end && g_ascii_isdigit(*scan->at))
-		scan->at++;
-	return scan->at > start;
-}
-
-static bool scan_number(struct scan *scan)
-{
-	take(scan, '-');
-	if (!take(scan, '0') && !scan_digits(scan))
-		return false;
-	if (take(scan, '.') && !scan_digits(scan))
-		return false;
-	if (take_any(scan, "eE")) {
-		take_any(scan, "+-");
-		return scan_digits(scan);
-	}
-	return true;
-}
-
-static bool scan_escape(struct scan *scan)
-{
-	if (!take(scan, 'u'))
-		return take_any(scan, "\"\\/bfnrt");
-	if (scan->end - scan->at >= 4 && memcmp(scan->at, "0000", 4) == 0)
-		scan->null_escaped = true;
-	for (int i = 0; i < 4; i++) {
-		if (scan->at == scan->end || !g_ascii_isxdigit(*scan->at))
-			return false;
-		scan->at++;
-	}
-	return true;
-}
-
-static bool scan_text(struct scan *scan)
-{
-	if (!take(scan, '"'))
-		return false;
-	while (scan->at < scan->end && (unsigned char)*scan->at >= ' ') {
-		if (take(scan, '"'))
-			return true;
-		if (!take(scan, '\\'))
-			scan->at++;
-		else if (!scan_escape(scan))
-			return false;
-	}
-	return false;
-}
-
-static bool scan_value(struct scan *scan);
-
-static bool scan_member(struct scan *scan)
-{
-	scan->null_escaped = false;
-	if (!scan_text(scan))
-		return false;
-	if (scan->null_escaped) {
-		scan->why = "a member name holds \\u0000"; /* where json-c would end it */
-		return false;
-	}
-	scan->members++;
-	skip_space(scan);
-	if (!take(scan, ':'))
-		return false;
-	skip_space(scan);
-	return scan_value(scan);
-}
-
-/* The elements of an array, or the members of an object, after the bracket. */
-static bool scan_elements(struct scan *scan, bool (*scan_element)(struct scan *scan), char bracket)
-{
-	if (++scan->depth > JSON_DEPTH) {
-		scan->why = "nested deeper than " G_STRINGIFY(JSON_DEPTH) " levels";
-		return false;
-	}
-	skip_space(scan);
-	if (!take(scan, bracket)) {
-		do {
-			skip_space(scan);
-			if (!scan_element(scan))
-				return false;
-			skip_space(scan);
-		} while (take(scan, ','));
-		if (!take(scan, bracket))
-			return false;
-	}
-	scan->depth--;
-	return true;
-}
-
-static bool scan_value(struct scan *scan)
-{
-	if (take(scan, '{'))
-		return scan_elements(scan, scan_member, '}');
-	if (take(scan, '['))
-		return scan_elements(scan, scan_value, ']');
-	switch (scan->at < scan->end ? *scan->at : '\0') {
-	case '"':
-		return scan_text(scan);
-	case 't':
-		return scan_word(scan, "true");
-	case 'f':
-		return scan_word(scan, "false");
-	case 'n':
-		return scan_word(scan, "null");
-	default:
-		return scan_number(scan);
-	}
-}
-
-static bool scan_whole(struct scan *scan)
-{
-	skip_space(scan);
-	if (!scan_value(scan))
-		return false;
-	skip_space(scan);
-	return scan->at == scan->end;
-}
-
-/* Reading */
+#include "json_slice.h"
 
 /* A struct json is json-c's object by another name, but for null: json-c has none, and NULL means absent here. */
 static const char null_value;
@@ -204,50 +41,20 @@ static bool parse(const char *text, size_t size, struct json_object **ret_object
 	return json_tokener_get_error(tokener) == json_tokener_success;
 }
 
-/* Of all objects in it: fewer than the text has if a name stands twice. As deep as was checked before. */
-static size_t count_members(const struct json_object *object)
-{
-	size_t members = 0;
-
-	if (json_object_is_type(object, json_type_array)) {
-		for (size_t i = 0; i < json_object_array_length(object); i++)
-			members += count_members(json_object_array_get_idx(object, i));
-	} else if (json_object_is_type(object, json_type_object)) {
-		const struct lh_table *table = json_object_get_object(object);
-		for (const struct lh_entry *entry = table->head; entry != NULL; entry = entry->next)
-			members += 1 + count_members(lh_entry_v(entry));
-	}
-	return members;
-}
-
+/* json-c takes much that is no JSON, and the last of several members of one name: it gets to see nothing else. */
 struct json *json_read(const char *text, size_t size, const char **reterr_why)
 {
-	struct scan scan = {.at = text, .end = text + size};
+	struct json_outline outline = {0};
 	struct json_object *object;
 
-	if (size == 0 || size > INT_MAX) {
-		*reterr_why = size == 0 ? "it is empty" : "it is too long";
+	if (size > INT_MAX) {
+		*reterr_why = "it is too long";
 		return NULL;
 	}
-	if (!g_utf8_validate_len(text, size, NULL)) {
-		*reterr_why = "it is not UTF-8";
+	if (!json_slice_check(text, size, &outline, reterr_why))
 		return NULL;
-	}
-	if (!scan_whole(&scan)) {
-		if (scan.why != NULL)
-			*reterr_why = scan.why;
-		else
-			*reterr_why = scan.at == scan.end ? "it ends too early"
-							  : "a character is out of place";
-		return NULL;
-	}
-	if (!parse(text, size, &object)) {
+	if (!parse(outline.whole.at, outline.whole.size, &object)) {
 		*reterr_why = "there is no memory for it";
-		return NULL;
-	}
-	if (count_members(object) != scan.members) {
-		*reterr_why = "a member name stands twice";
-		json_object_put(object);
 		return NULL;
 	}
 	return (struct json *)json_of(object);
@@ -331,28 +138,6 @@ const char *json_member_text(const struct json *object, const char *name, const 
 
 	return member != NULL && json_kind(member) == JSON_TEXT ? json_text(member, &size)
 								: otherwise;
-}
-
-void json_items(const char *text, size_t size,
-		void (*found)(void *context, size_t index, const char *item, size_t item_size),
-		void *context)
-{
-	struct scan scan = {.at = text, .end = text + size};
-	bool is_array;
-	size_t index = 0;
-
-	skip_space(&scan);
-	is_array = take(&scan, '[');
-	do {
-		const char *item;
-
-		skip_space(&scan);
-		item = scan.at;
-		if (!scan_value(&scan))
-			return;
-		found(context, index++, item, (size_t)(scan.at - item));
-		skip_space(&scan);
-	} while (is_array && take(&scan, ','));
 }
 
 void json_each_member(const struct json *object,

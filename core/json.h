@@ -50,12 +50,6 @@ void json_each_member(const struct json *object,
 /* The value as JSON again; lives as long as the value. */
 const char *json_as_written(const struct json *json);
 
-/* Where the items of an array stand in the text it was read from: calls `found` for each, in order, with the
- * bytes of the item. For a text that is no array, once with the whole text (white space around it cut). */
-void json_items(const char *text, size_t size,
-		void (*found)(void *context, size_t index, const char *item, size_t item_size),
-		void *context);
-
 /* Writing: each call appends to a GString; commas come by themselves. `name` is NULL inside an array and for
  * the outermost value. */
 void json_begin_object(GString *out, const char *name);

@@ -385,31 +385,6 @@ static void members_come_in_their_order(void)
 	g_assert_cmpstr(names->str, ==, "z 2;a 0;m 5;");
 }
 
-static void append_item(void *context, size_t index, const char *item, size_t size)
-{
-	g_string_append_printf(context, "%zu:%.*s|", index, (int)size, item);
-}
-
-static void assert_items(const char *text, const char *expected)
-{
-	g_autoptr(GString) items = g_string_new(NULL);
-
-	json_items(text, strlen(text), append_item, items);
-	g_assert_cmpstr(items->str, ==, expected);
-}
-
-static void items_are_slices_of_the_text(void)
-{
-	assert_items("[1,-2.5e3,\"a\"]", "0:1|1:-2.5e3|2:\"a\"|");
-	assert_items(" [ {\"a\": [1, 2]} ,\n[3 ,4]\t, null ] ",
-		     "0:{\"a\": [1, 2]}|1:[3 ,4]|2:null|");
-	assert_items("[\"],[\",\"\\\"],\",\"\\\\\"]", "0:\"],[\"|1:\"\\\"],\"|2:\"\\\\\"|");
-	assert_items("[]", "");
-	assert_items(" [ ] ", "");
-	assert_items(" {\"a\":[1,2]} ", "0:{\"a\":[1,2]}|");
-	assert_items("17\n", "0:17|");
-}
-
 static void *read_from_a_thread(void *unused)
 {
 	(void)unused;
@@ -746,7 +721,6 @@ int main(int argc, char **argv)
 	TEST(values_are_what_was_written);
 	TEST(values_are_written_again);
 	TEST(members_come_in_their_order);
-	TEST(items_are_slices_of_the_text);
 	TEST(threads_read_side_by_side);
 	TEST(commas_come_by_themselves);
 	TEST(text_is_escaped);

@@ -1,0 +1,480 @@
+#include "json_slice.h"
+
+#include <glib.h>
+#include <string.h>
+
+/* Judging */
+
+#define FEW_NAMES 8 /* of an object: so many are compared one by one */
+
+/* The names that an object has had so far. */
+struct names {
+	size_t count;
+	struct json_slice few[FEW_NAMES];
+	GHashTable *many; /* NULL as long as they are few, and written plainly */
+};
+
+struct scan {
+	const char *at, *end;
+	const char *why; /* NULL: a character that is not expected there, or the text's end */
+	int depth;
+	struct json_outline *outline;
+};
+
+static bool take(struct scan *scan, char wanted)
+{
+	if (scan->at == scan->end || *scan->at != wanted)
+		return false;
+	scan->at++;
+	return true;
+}
+
+static bool is_space(char character)
+{
+	return character == ' ' || character == '\n' || character == '\t' || character == '\r';
+}
+
+static void skip_space(struct scan *scan)
+{
+	while (scan->at < scan->end && is_space(*scan->at))
+		scan->at++;
+}
+
+static bool scan_word(struct scan *scan, const char *word)
+{
+	while (*word != '\0') {
+		if (!take(scan, *word++))
+			return false;
+	}
+	return true;
+}
+
+static bool scan_digits(struct scan *scan)
+{
+	const char *start = scan->at;
+
+	while (scan->at < scan->end && g_ascii_isdigit(*scan->at))
+		scan->at++;
+	return scan->at > start;
+}
+
+static bool scan_number(struct scan *scan)
+{
+	take(scan, '-');
+	if (!take(scan, '0') && !scan_digits(scan))
+		return false;
+	if (take(scan, '.') && !scan_digits(scan))
+		return false;
+	if (take(scan, 'e') || take(scan, 'E')) {
+		if (!take(scan, '+'))
+			take(scan, '-');
+		return scan_digits(scan);
+	}
+	return true;
+}
+
+static bool scan_escape(struct scan *scan)
+{
+	if (scan->at == scan->end)
+		return false;
+	if (*scan->at != 'u')
+		return *scan->at != '\0' && strchr("\"\\/bfnrt", *scan->at++) != NULL;
+	scan->at++;
+	for (int i = 0; i < 4; i++) {
+		if (scan->at == scan->end || !g_ascii_isxdigit(*scan->at))
+			return false;
+		scan->at++;
+	}
+	return true;
+}
+
+static bool scan_text(struct scan *scan)
+{
+	if (!take(scan, '"'))
+		return false;
+	while (scan->at < scan->end && (unsigned char)*scan->at >= ' ') {
+		char character = *scan->at++;
+
+		if (character == '"')
+			return true;
+		if (character == '\\' && !scan_escape(scan))
+			return false;
+	}
+	return false;
+}
+
+static bool is_same(const struct json_slice *a, const struct json_slice *b)
+{
+	return a->size == b->size && memcmp(a->at, b->at, a->size) == 0;
+}
+
+static bool is_escaped(const struct json_slice *slice)
+{
+	return memchr(slice->at, '\\', slice->size) != NULL;
+}
+
+/* A name holds no NUL by now. */
+static bool add_to_many(struct names *names, const struct json_slice *name)
+{
+	char *unescaped;
+	size_t size;
+	const char *text = json_slice_text(name, &size, &unescaped);
+
+	if (unescaped == NULL)
+		unescaped = g_strndup(text, size);
+	return g_hash_table_add(names->many, unescaped);
+}
+
+/* False if it was there already. */
+static bool add_name(struct names *names, const struct json_slice *name)
+{
+	if (names->many == NULL && (names->count == FEW_NAMES || is_escaped(name))) {
+		names->many = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+		for (size_t i = 0; i < names->count; i++)
+			add_to_many(names, &names->few[i]);
+	}
+	if (names->many != NULL)
+		return add_to_many(names, name);
+	for (size_t i = 0; i < names->count; i++) {
+		if (is_same(&names->few[i], name))
+			return false;
+	}
+	names->few[names->count++] = *name;
+	return true;
+}
+
+/* Where others, json-c among them, would end the name. */
+static bool holds_null(const struct json_slice *name)
+{
+	char *unescaped;
+	size_t size;
+	const char *text = json_slice_text(name, &size, &unescaped);
+	bool holds = memchr(text, '\0', size) != NULL;
+
+	g_free(unescaped);
+	return holds;
+}
+
+static bool scan_value(struct scan *scan);
+
+static bool scan_name(struct scan *scan, struct names *names)
+{
+	struct json_slice name = {.at = scan->at};
+
+	if (!scan_text(scan))
+		return false;
+	name.size = (size_t)(scan->at - name.at);
+	if (is_escaped(&name) && holds_null(&name))
+		scan->why = "a member name holds \\u0000";
+	else if (!add_name(names, &name))
+		scan->why = "a member name stands twice";
+	return scan->why == NULL;
+}
+
+static bool scan_member(struct scan *scan, struct names *names)
+{
+	if (!scan_name(scan, names))
+		return false;
+	skip_space(scan);
+	if (!take(scan, ':'))
+		return false;
+	skip_space(scan);
+	return scan_value(scan);
+}
+
+static void note_item(struct json_outline *outline, const char *at, const char *end)
+{
+	if (outline->count < outline->room)
+		outline->items[outline->count] = (struct json_slice){at, (size_t)(end - at)};
+	outline->count++;
+}
+
+static bool scan_item(struct scan *scan, struct names *names)
+{
+	const char *at = scan->at;
+
+	(void)names;
+	if (!scan_value(scan))
+		return false;
+	if (scan->depth == 1)
+		note_item(scan->outline, at, scan->at);
+	return true;
+}
+
+/* After the bracket. */
+static bool scan_elements(struct scan *scan, struct names *names,
+			  bool (*scan_element)(struct scan *scan, struct names *names),
+			  char bracket)
+{
+	skip_space(scan);
+	if (take(scan, bracket))
+		return true;
+	do {
+		skip_space(scan);
+		if (!scan_element(scan, names))
+			return false;
+		skip_space(scan);
+	} while (take(scan, ','));
+	return take(scan, bracket);
+}
+
+static bool scan_object(struct scan *scan)
+{
+	struct names names = {0};
+	bool is_object = scan_elements(scan, &names, scan_member, '}');
+
+	if (names.many != NULL)
+		g_hash_table_unref(names.many);
+	return is_object;
+}
+
+static bool scan_nested(struct scan *scan, bool is_object)
+{
+	bool passed;
+
+	if (++scan->depth > JSON_DEPTH) {
+		scan->why = "nested deeper than " G_STRINGIFY(JSON_DEPTH) " levels";
+		return false;
+	}
+	passed = is_object ? scan_object(scan) : scan_elements(scan, NULL, scan_item, ']');
+	scan->depth--;
+	return passed;
+}
+
+static bool scan_value(struct scan *scan)
+{
+	switch (scan->at < scan->end ? *scan->at : '\0') {
+	case '{':
+	case '[':
+		return scan_nested(scan, *scan->at++ == '{');
+	case '"':
+		return scan_text(scan);
+	case 't':
+		return scan_word(scan, "true");
+	case 'f':
+		return scan_word(scan, "false");
+	case 'n':
+		return scan_word(scan, "null");
+	default:
+		return scan_number(scan);
+	}
+}
+
+/* To the end of the text. */
+static bool scan_whole(struct scan *scan)
+{
+	struct json_slice *whole = &scan->outline->whole;
+
+	skip_space(scan);
+	whole->at = scan->at;
+	if (!scan_value(scan))
+		return false;
+	whole->size = (size_t)(scan->at - whole->at);
+	skip_space(scan);
+	return scan->at == scan->end;
+}
+
+bool json_slice_check(const char *text, size_t size, struct json_outline *outline,
+		      const char **reterr_why)
+{
+	struct scan scan = {.at = text, .end = text + size, .outline = outline};
+
+	outline->count = 0;
+	if (size == 0) {
+		*reterr_why = "it is empty";
+	} else if (!g_utf8_validate_len(text, size, NULL)) {
+		*reterr_why = "it is not UTF-8";
+	} else if (scan_whole(&scan)) {
+		return true;
+	} else if (scan.why != NULL) {
+		*reterr_why = scan.why;
+	} else {
+		*reterr_why =
+			scan.at == scan.end ? "it ends too early" : "a character is out of place";
+	}
+	return false;
+}
+
+/* Values */
+
+/* Without fraction and exponent, and not outside of what an int64_t and its opposite hold. */
+bool json_slice_integer(const struct json_slice *slice, int64_t *ret_integer)
+{
+	bool negative = slice->at[0] == '-';
+	int64_t value = 0;
+
+	for (size_t i = negative ? 1 : 0; i < slice->size; i++) {
+		if (!g_ascii_isdigit(slice->at[i]) || __builtin_mul_overflow(value, 10, &value) ||
+		    __builtin_add_overflow(value, slice->at[i] - '0', &value))
+			return false;
+	}
+	*ret_integer = negative ? -value : value;
+	return true;
+}
+
+enum json_kind json_slice_kind(const struct json_slice *slice)
+{
+	int64_t integer;
+
+	switch (slice->at[0]) {
+	case '{':
+		return JSON_OBJECT;
+	case '[':
+		return JSON_ARRAY;
+	case '"':
+		return JSON_TEXT;
+	case 't':
+	case 'f':
+		return JSON_BOOLEAN;
+	case 'n':
+		return JSON_NULL;
+	default:
+		return json_slice_integer(slice, &integer) ? JSON_INTEGER : JSON_NUMBER;
+	}
+}
+
+/* Four hexadecimal digits. */
+static gunichar read_code(const char *at)
+{
+	gunichar code = 0;
+
+	for (int i = 0; i < 4; i++)
+		code = code * 16 + (gunichar)g_ascii_xdigit_value(at[i]);
+	return code;
+}
+
+/* What follows \u; a surrogate without its other half becomes U+FFFD. Returns where it ends. */
+static const char *unescape_code(const char *at, const char *end, GString *out)
+{
+	gunichar code = read_code(at), low = 0;
+
+	at += 4;
+	if (code >= 0xD800 && code < 0xDC00 && end - at >= 6 && at[0] == '\\' && at[1] == 'u')
+		low = read_code(at + 2);
+	if (low >= 0xDC00 && low < 0xE000) {
+		code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00);
+		at += 6;
+	} else if (code >= 0xD800 && code < 0xE000) {
+		code = 0xFFFD;
+	}
+	g_string_append_unichar(out, code);
+	return at;
+}
+
+static char *unescape(const char *at, const char *end, size_t *ret_size)
+{
+	static const char meanings[] = {
+		['"'] = '"',  ['\\'] = '\\', ['/'] = '/',  ['b'] = '\b',
+		['f'] = '\f', ['n'] = '\n',  ['r'] = '\r', ['t'] = '\t',
+	};
+	GString *out = g_string_sized_new((size_t)(end - at));
+
+	while (at < end) {
+		if (*at != '\\') {
+			g_string_append_c(out, *at++);
+		} else if (at[1] == 'u') {
+			at = unescape_code(at + 2, end, out);
+		} else {
+			g_string_append_c(out, meanings[(unsigned char)at[1]]);
+			at += 2;
+		}
+	}
+	*ret_size = out->len;
+	return g_string_free(out, FALSE);
+}
+
+const char *json_slice_text(const struct json_slice *slice, size_t *ret_size, char **ret_unescaped)
+{
+	const char *at = slice->at + 1, *end = slice->at + slice->size - 1;
+
+	*ret_unescaped = NULL;
+	if (is_escaped(slice))
+		return *ret_unescaped = unescape(at, end, ret_size);
+	*ret_size = (size_t)(end - at);
+	return at;
+}
+
+bool json_slice_is_text(const struct json_slice *slice, const char *expected)
+{
+	g_autofree char *unescaped = NULL;
+	size_t size, expected_size = strlen(expected);
+	const char *text;
+
+	if (slice->size == expected_size + 2 && memcmp(slice->at + 1, expected, expected_size) == 0)
+		return true;
+	text = json_slice_text(slice, &size, &unescaped);
+	return unescaped != NULL && size == expected_size && memcmp(text, expected, size) == 0;
+}
+
+/* Walking: nothing here can be amiss, so a value ends where its kind ends */
+
+static const char *end_of_text(const char *at)
+{
+	for (at++; *at != '"'; at++)
+		at += *at == '\\';
+	return at + 1;
+}
+
+static const char *end_of_nested(const char *at)
+{
+	int depth = 0;
+
+	do {
+		if (*at == '"') {
+			at = end_of_text(at);
+			continue;
+		}
+		depth += (*at == '{' || *at == '[') - (*at == '}' || *at == ']');
+		at++;
+	} while (depth > 0);
+	return at;
+}
+
+static const char *end_of_plain(const char *at, const char *end)
+{
+	while (at < end && *at != ',' && *at != '}' && *at != ']' && !is_space(*at))
+		at++;
+	return at;
+}
+
+static struct json_slice take_value(struct json_walk *walk)
+{
+	struct json_slice value = {.at = walk->at};
+
+	if (*walk->at == '"')
+		walk->at = end_of_text(walk->at);
+	else if (*walk->at == '{' || *walk->at == '[')
+		walk->at = end_of_nested(walk->at);
+	else
+		walk->at = end_of_plain(walk->at, walk->end);
+	value.size = (size_t)(walk->at - value.at);
+	return value;
+}
+
+/* Over white space, and one comma or colon. */
+static void go_on(struct json_walk *walk)
+{
+	while (walk->at < walk->end &&
+	       (is_space(*walk->at) || *walk->at == ',' || *walk->at == ':'))
+		walk->at++;
+}
+
+struct json_walk json_slice_walk(const struct json_slice *object)
+{
+	return (struct json_walk){.at = object->at + 1, .end = object->at + object->size - 1};
+}
+
+static bool take_next(struct json_walk *walk, struct json_slice *ret_value)
+{
+	go_on(walk);
+	if (walk->at == walk->end)
+		return false;
+	*ret_value = take_value(walk);
+	return true;
+}
+
+bool json_walk_next(struct json_walk *walk, struct json_slice *ret_name,
+		    struct json_slice *ret_value)
+{
+	return take_next(walk, ret_name) && take_next(walk, ret_value);
+}

@@ -1,0 +1,312 @@
+#include "json_slice.h"
+
+#include <glib.h>
+#include <inttypes.h>
+#include <string.h>
+
+#define ITEMS 4 /* that an outline has room for here */
+
+static struct json_slice slice_of(const char *text)
+{
+	struct json_outline outline = {0};
+	const char *why = "";
+
+	if (!json_slice_check(text, strlen(text), &outline, &why))
+		g_error("%s: %s", text, why);
+	return outline.whole;
+}
+
+static void assert_bytes(const char *bytes, size_t size, const char *expected, size_t expected_size)
+{
+	g_assert_cmpuint(size, ==, expected_size);
+	g_assert_cmpint(memcmp(bytes, expected, size), ==, 0);
+}
+
+static const char *refusal(const char *text)
+{
+	struct json_outline outline = {0};
+	const char *why = NULL;
+
+	g_assert_false(json_slice_check(text, strlen(text), &outline, &why));
+	return why;
+}
+
+static void assert_items(const char *text, const char *expected)
+{
+	g_autoptr(GString) items = g_string_new(NULL);
+	struct json_slice slices[ITEMS];
+	struct json_outline outline = {.items = slices, .room = ITEMS};
+	const char *why;
+
+	g_assert_true(json_slice_check(text, strlen(text), &outline, &why));
+	for (size_t i = 0; i < MIN(outline.count, ITEMS); i++)
+		g_string_append_printf(items, "%.*s|", (int)slices[i].size, slices[i].at);
+	g_string_append_printf(items, "%zu", outline.count);
+	g_assert_cmpstr(items->str, ==, expected);
+}
+
+static void items_are_slices_of_the_text(void)
+{
+	assert_items("[1,-2.5e3,\"a\"]", "1|-2.5e3|\"a\"|3");
+	assert_items(" [ {\"a\": [1, 2]} ,\n[3 ,4]\t, null ] ", "{\"a\": [1, 2]}|[3 ,4]|null|3");
+	assert_items("[\"],[\",\"\\\"],\",\"\\\\\"]", "\"],[\"|\"\\\"],\"|\"\\\\\"|3");
+	assert_items("[[[\"]\"]],{\"}\":\"{\"},true]", "[[\"]\"]]|{\"}\":\"{\"}|true|3");
+	assert_items("[1,2,3,4,5,6]", "1|2|3|4|6");
+	assert_items("[]", "0");
+	assert_items(" [ ] ", "0");
+	assert_items("{\"a\":[1,2]}", "0");
+	assert_items("17", "0");
+}
+
+static void the_whole_has_no_white_space_around_it(void)
+{
+	struct json_slice whole = slice_of(" \t{\"a\":[1,2]}\r\n");
+
+	assert_bytes(whole.at, whole.size, "{\"a\":[1,2]}", 11);
+}
+
+static void members_are_slices_of_the_text(void)
+{
+	g_autoptr(GString) members = g_string_new(NULL);
+	struct json_slice object = slice_of("{ \"a\" : 1 ,\"b:,\":{\"c\":2},\"\":\"\"}"), name,
+			  value;
+	struct json_walk walk = json_slice_walk(&object);
+
+	while (json_walk_next(&walk, &name, &value))
+		g_string_append_printf(members, "%.*s=%.*s|", (int)name.size, name.at,
+				       (int)value.size, value.at);
+	g_assert_cmpstr(members->str, ==, "\"a\"=1|\"b:,\"={\"c\":2}|\"\"=\"\"|");
+}
+
+static void assert_text(const char *written, const char *expected, size_t expected_size)
+{
+	g_autofree char *unescaped = NULL;
+	struct json_slice slice = slice_of(written);
+	size_t size;
+	const char *text = json_slice_text(&slice, &size, &unescaped);
+
+	g_assert_cmpint(json_slice_kind(&slice), ==, JSON_TEXT);
+	assert_bytes(text, size, expected, expected_size);
+	g_assert_true((unescaped != NULL) == (strchr(written, '\\') != NULL));
+}
+
+static void texts_are_unescaped(void)
+{
+	assert_text("\"\"", "", 0);
+	assert_text("\"d\xc3\xa9j\xc3\xa0\"", "d\xc3\xa9j\xc3\xa0", 6);
+	assert_text("\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"", "\"\\/\b\f\n\r\t", 8);
+	assert_text("\"\\u0000a\\u00e9\\u20AC\"", "\0a\xc3\xa9\xe2\x82\xac", 7);
+	assert_text("\"\\ud83d\\ude00!\"", "\xf0\x9f\x98\x80!", 5);
+	assert_text("\"\\ud83d\"", "\xef\xbf\xbd", 3);
+	assert_text("\"\\ude00\\ud83d\"", "\xef\xbf\xbd\xef\xbf\xbd", 6);
+	assert_text("\"\\ud83d\\u0041\"", "\xef\xbf\xbd\x41", 4);
+	assert_text("\"\\ud83dA\"", "\xef\xbf\xbd\x41", 4);
+}
+
+static void names_are_compared_as_they_mean(void)
+{
+	struct json_slice plain = slice_of("\"count\""), escaped = slice_of("\"c\\u006Funt\"");
+
+	g_assert_true(json_slice_is_text(&plain, "count"));
+	g_assert_true(json_slice_is_text(&escaped, "count"));
+	g_assert_false(json_slice_is_text(&plain, "coun"));
+	g_assert_false(json_slice_is_text(&plain, "counts"));
+}
+
+static void integers_have_a_range(void)
+{
+	static const struct {
+		const char *text;
+		enum json_kind kind;
+		int64_t value;
+	} cases[] = {
+		{"0", JSON_INTEGER, 0},
+		{"-0", JSON_INTEGER, 0},
+		{"-17", JSON_INTEGER, -17},
+		{"9223372036854775807", JSON_INTEGER, INT64_MAX},
+		{"-9223372036854775807", JSON_INTEGER, -INT64_MAX},
+		{"9223372036854775808", JSON_NUMBER, 0},
+		{"-9223372036854775808", JSON_NUMBER, 0},
+		{"99999999999999999999", JSON_NUMBER, 0},
+		{"1.0", JSON_NUMBER, 0},
+		{"1e0", JSON_NUMBER, 0},
+		{"1E+2", JSON_NUMBER, 0},
+	};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+		struct json_slice slice = slice_of(cases[i].text);
+		int64_t value = 0;
+
+		g_assert_cmpint(json_slice_kind(&slice), ==, cases[i].kind);
+		g_assert_true(json_slice_integer(&slice, &value) ==
+			      (cases[i].kind == JSON_INTEGER));
+		g_assert_cmpint(value, ==, cases[i].value);
+	}
+}
+
+/* An object of so many members, the last of them named like the one at `twin`; -1: like none. */
+static char *object_of(int members, int twin, bool escaped)
+{
+	GString *text = g_string_new("{");
+
+	for (int i = 0; i < members; i++)
+		g_string_append_printf(text, "\"n%d\":%d,", i, i);
+	if (escaped)
+		g_string_append_printf(text, "\"\\u006e%d\":0}", twin);
+	else
+		g_string_append_printf(text, "\"n%d\":0}", twin);
+	return g_string_free(text, FALSE);
+}
+
+static void a_name_stands_once_in_objects_of_all_sizes(void)
+{
+	for (int members = 1; members < 40; members++) {
+		for (int escaped = 0; escaped < 2; escaped++) {
+			g_autofree char *good = object_of(members, -1, escaped);
+
+			slice_of(good);
+			for (int twin = 0; twin < members; twin++) {
+				g_autofree char *bad = object_of(members, twin, escaped);
+
+				g_assert_cmpstr(refusal(bad), ==, "a member name stands twice");
+			}
+		}
+	}
+}
+
+static void objects_beside_and_inside_may_use_a_name_again(void)
+{
+	slice_of("[{\"a\":1},{\"a\":1}]");
+	slice_of("{\"a\":{\"a\":{\"\\u0061\":1}},\"b\":{\"a\":1}}");
+	g_assert_cmpstr(refusal("{\"b\":{\"a\":1,\"a\":2}}"), ==, "a member name stands twice");
+}
+
+/* What json.h makes a tree of, and what is walked through here, is the same: of random texts, and of those that a broken
+ * byte makes of them. */
+
+static void append_random(GString *out, GRand *dice, int depth)
+{
+	static const char *const scalars[] = {
+		"null", "true", "-0", "12", "1.5e-3", "\"\"", "\"a\\n\\u00e9\\ud800\"", "[]", "{}",
+	};
+	int items = g_rand_int_range(dice, 0, 12);
+	bool is_object = g_rand_boolean(dice);
+
+	if (depth == 0 || g_rand_int_range(dice, 0, 3) == 0) {
+		g_string_append(out, scalars[g_rand_int_range(dice, 0, G_N_ELEMENTS(scalars))]);
+		return;
+	}
+	g_string_append_c(out, is_object ? '{' : '[');
+	for (int i = 0; i < items; i++) {
+		g_string_append(out, i > 0 ? " ,\n" : "");
+		if (is_object)
+			g_string_append_printf(out, "\"%s%d\" : ", i % 3 ? "k" : "\\u006b", i);
+		append_random(out, dice, depth - 1);
+	}
+	g_string_append_c(out, is_object ? '}' : ']');
+}
+
+static void assert_same(const struct json *tree, const struct json_slice *slice);
+
+static void compare_member(void *context, const char *name, const struct json *value)
+{
+	struct json_walk *walk = context;
+	struct json_slice slice_name, slice;
+
+	g_assert_true(json_walk_next(walk, &slice_name, &slice));
+	g_assert_true(json_slice_is_text(&slice_name, name));
+	assert_same(value, &slice);
+}
+
+static void assert_same_text(const struct json *tree, const struct json_slice *slice)
+{
+	g_autofree char *unescaped = NULL;
+	size_t size, expected_size;
+	const char *text = json_slice_text(slice, &size, &unescaped);
+	const char *expected = json_text(tree, &expected_size);
+
+	assert_bytes(text, size, expected, expected_size);
+}
+
+static void assert_same_items(const struct json *tree, const struct json_slice *slice)
+{
+	g_autofree struct json_slice *items = g_new(struct json_slice, slice->size);
+	struct json_outline outline = {.items = items, .room = slice->size};
+	const char *why;
+
+	g_assert_true(json_slice_check(slice->at, slice->size, &outline, &why));
+	g_assert_cmpuint(outline.count, ==, json_length(tree));
+	for (size_t i = 0; i < outline.count; i++)
+		assert_same(json_item(tree, i), &items[i]);
+}
+
+static void assert_same(const struct json *tree, const struct json_slice *slice)
+{
+	struct json_walk walk = json_slice_walk(slice);
+	struct json_slice name, value;
+	int64_t integer;
+
+	g_assert_cmpint(json_slice_kind(slice), ==, json_kind(tree));
+	switch (json_kind(tree)) {
+	case JSON_INTEGER:
+		g_assert_true(json_slice_integer(slice, &integer));
+		g_assert_cmpint(integer, ==, json_integer(tree));
+		break;
+	case JSON_TEXT:
+		assert_same_text(tree, slice);
+		break;
+	case JSON_ARRAY:
+		assert_same_items(tree, slice);
+		break;
+	case JSON_OBJECT:
+		json_each_member(tree, compare_member, &walk);
+		g_assert_false(json_walk_next(&walk, &name, &value));
+		break;
+	default:
+		break;
+	}
+}
+
+static void compare_if_json(const GString *text)
+{
+	const char *why, *reason;
+	g_autoptr(Json) tree = json_read(text->str, text->len, &why);
+	struct json_outline outline = {0};
+
+	g_assert_true(json_slice_check(text->str, text->len, &outline, &reason) == (tree != NULL));
+	if (tree != NULL)
+		assert_same(tree, &outline.whole);
+}
+
+static void walking_finds_what_reading_finds(void)
+{
+	guint32 seed = (guint32)g_test_rand_int();
+	g_autoptr(GRand) dice = g_rand_new_with_seed(seed);
+
+	g_test_message("seed %" G_GUINT32_FORMAT, seed);
+	for (int i = 0; i < 2000; i++) {
+		g_autoptr(GString) text = g_string_new(NULL);
+
+		append_random(text, dice, 4);
+		compare_if_json(text);
+		text->str[g_rand_int_range(dice, 0, (gint32)text->len)] =
+			"\",:{}[]\\0aeu- "[g_rand_int_range(dice, 0, 15)];
+		compare_if_json(text);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	g_test_init(&argc, &argv, NULL);
+#define TEST(name) g_test_add_func("/json_slice/" #name, name)
+	TEST(items_are_slices_of_the_text);
+	TEST(the_whole_has_no_white_space_around_it);
+	TEST(members_are_slices_of_the_text);
+	TEST(texts_are_unescaped);
+	TEST(names_are_compared_as_they_mean);
+	TEST(integers_have_a_range);
+	TEST(a_name_stands_once_in_objects_of_all_sizes);
+	TEST(objects_beside_and_inside_may_use_a_name_again);
+	TEST(walking_finds_what_reading_finds);
+	return g_test_run();
+}
