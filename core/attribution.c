@@ -50,36 +50,29 @@ void attribution_tidy(struct store *store)
 		attribution_forget(store);
 }
 
-static GArray *read_effects(struct store *store, int64_t doorway, int64_t orientation)
+/* The rows of INSTALLATION_AT from the one in hand on, which all are of one installation. */
+static struct attribution *read_rows(struct query *row)
 {
-	GArray *effects = g_array_new(FALSE, FALSE, sizeof(struct effect));
-	struct query *query = store_query(store, SQL_DOORWAY_EFFECTS);
+	g_autoptr(GArray) effects = g_array_new(FALSE, FALSE, sizeof(struct effect));
+	struct attribution found =
+				   {
+					   .installation = query_integer(row, 0),
+					   .started_at = query_integer(row, 1),
+					   .ended_at = query_optional(row, 2),
+				   },
+			   *attribution;
 
-	query_bind_integer(query, 1, doorway);
-	while (query_next(query)) {
-		struct effect effect = {.space = query_integer(query, 0),
-					.sign = query_integer(query, 1) * orientation};
-		g_array_append_val(effects, effect);
-	}
-	return effects;
-}
+	if (found.ended_at == INSTANT_NONE)
+		found.ended_at = INT64_MAX;
+	do {
+		struct effect effect = {query_optional(row, 3), query_integer(row, 4)};
 
-/* The row of INSTALLATION_AT with its effects. */
-static struct attribution *read_row(struct store *store, struct query *row)
-{
-	g_autoptr(GArray) effects =
-		read_effects(store, query_integer(row, 1), query_integer(row, 2));
-	struct attribution *attribution =
-		g_malloc(sizeof *attribution + effects->len * sizeof(struct effect));
-
-	*attribution = (struct attribution){
-		.installation = query_integer(row, 0),
-		.started_at = query_integer(row, 3),
-		.ended_at = query_optional(row, 4),
-		.effect_count = effects->len,
-	};
-	if (attribution->ended_at == INSTANT_NONE)
-		attribution->ended_at = INT64_MAX;
+		if (effect.space != INT64_MIN)
+			g_array_append_val(effects, effect);
+	} while (query_next(row));
+	found.effect_count = effects->len;
+	attribution = g_malloc(sizeof found + effects->len * sizeof(struct effect));
+	*attribution = found;
 	for (guint i = 0; i < effects->len; i++)
 		attribution->effects[i] = g_array_index(effects, struct effect, i);
 	return attribution;
@@ -102,8 +95,7 @@ static const struct attribution *look_up(struct store *store, const char *dpu_id
 		query_end(query);
 		return NULL;
 	}
-	attribution = read_row(store, query);
-	query_end(query);
+	attribution = read_rows(query);
 	attribution->other = g_hash_table_lookup(memory->newest, dpu_id);
 	g_hash_table_insert(memory->newest, g_string_chunk_insert_const(memory->dpu_ids, dpu_id),
 			    attribution);

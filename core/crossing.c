@@ -8,6 +8,8 @@
 
 /* A crossing with the installation it belongs to. */
 struct attributed {
+	int64_t installation;
+	instant time;
 	struct crossing *crossing;
 	const struct attribution *to;
 };
@@ -30,14 +32,13 @@ static int compare_int64(int64_t a, int64_t b)
 static int compare_attributed(const void *a, const void *b)
 {
 	const struct attributed *first = a, *second = b;
-	const struct event *one = &first->crossing->event, *two = &second->crossing->event;
-	int order = compare_int64(first->to->installation, second->to->installation);
+	int order = compare_int64(first->installation, second->installation);
 
 	if (order == 0)
-		order = compare_int64(one->time, two->time);
+		order = compare_int64(first->time, second->time);
 	if (order == 0)
-		order = compare_int64(one->seq, two->seq);
-	return order != 0 ? order : one->count - two->count;
+		order = compare_int64(first->crossing->event.seq, second->crossing->event.seq);
+	return order != 0 ? order : first->crossing->event.count - second->crossing->event.count;
 }
 
 static bool insert(struct store *store, const struct attributed *attributed)
@@ -45,7 +46,7 @@ static bool insert(struct store *store, const struct attributed *attributed)
 	const struct crossing *crossing = attributed->crossing;
 	struct query *query = store_query(store, SQL_INSTALLATION_COUNT_ADD);
 
-	query_bind_integer(query, 1, attributed->to->installation);
+	query_bind_integer(query, 1, attributed->installation);
 	query_bind_integer(query, 2, crossing->event.time);
 	query_bind_integer(query, 3, crossing->event.seq);
 	query_bind_integer(query, 4, crossing->event.count);
@@ -71,43 +72,59 @@ static void add_changes(const struct attributed *attributed, GArray *changes)
 	}
 }
 
-static void store_attributed(struct store *store, GArray *attributed)
+static void store_attributed(struct store *store, struct attributed *attributed, size_t count)
 {
-	g_autoptr(GArray) changes = g_array_new(FALSE, FALSE, sizeof(struct space_change));
+	g_autoptr(GArray) changes =
+		g_array_sized_new(FALSE, FALSE, sizeof(struct space_change), (guint)count);
 
-	g_array_sort(attributed, compare_attributed);
-	for (guint i = 0; i < attributed->len; i++) {
-		struct attributed *item = &g_array_index(attributed, struct attributed, i);
+	if (count > 0)
+		qsort(attributed, count, sizeof *attributed, compare_attributed);
+	for (size_t i = 0; i < count; i++) {
+		struct crossing *crossing = attributed[i].crossing;
 
-		item->crossing->outcome = CROSSING_DUPLICATE;
-		if (!insert(store, item))
+		crossing->outcome = CROSSING_DUPLICATE;
+		if (!insert(store, &attributed[i]))
 			continue;
-		item->crossing->outcome = CROSSING_STORED;
-		add_changes(item, changes);
+		crossing->outcome = CROSSING_STORED;
+		add_changes(&attributed[i], changes);
 	}
 	occupancy_apply(store, (struct space_change *)(void *)changes->data, changes->len);
 }
 
+/* The installation of a crossing; NULL, and the reason, if it is to be rejected. */
+static const struct attribution *attribute(struct store *store, struct crossing *crossing,
+					   instant horizon)
+{
+	crossing->outcome = CROSSING_REJECTED;
+	if (crossing->event.time > crossing->latest)
+		crossing->reason = REASON_CLOCK_AHEAD;
+	else if (crossing->event.time < horizon)
+		crossing->reason = REASON_TOO_OLD;
+	else
+		return attribution_find(store, crossing->dpu_id, crossing->event.time,
+					&crossing->reason);
+	return NULL;
+}
+
 void crossing_store(struct store *store, struct crossing *crossings, size_t count)
 {
-	g_autoptr(GArray) attributed = g_array_new(FALSE, FALSE, sizeof(struct attributed));
+	g_autoptr(GArray) attributed =
+		g_array_sized_new(FALSE, FALSE, sizeof(struct attributed), (guint)count);
 	instant horizon = retention_horizon(store);
 
 	attribution_tidy(store);
 	for (size_t i = 0; i < count; i++) {
-		struct crossing *crossing = &crossings[i];
-		struct attributed item = {.crossing = crossing};
+		const struct attribution *to = attribute(store, &crossings[i], horizon);
 
-		crossing->outcome = CROSSING_REJECTED;
-		if (crossing->event.time > crossing->latest)
-			crossing->reason = REASON_CLOCK_AHEAD;
-		else if (crossing->event.time < horizon)
-			crossing->reason = REASON_TOO_OLD;
-		else
-			item.to = attribution_find(store, crossing->dpu_id, crossing->event.time,
-						   &crossing->reason);
-		if (item.to != NULL)
-			g_array_append_val(attributed, item);
+		if (to == NULL)
+			continue;
+		struct attributed item = {
+			.installation = to->installation,
+			.time = crossings[i].event.time,
+			.crossing = &crossings[i],
+			.to = to,
+		};
+		g_array_append_val(attributed, item);
 	}
-	store_attributed(store, attributed);
+	store_attributed(store, (struct attributed *)(void *)attributed->data, attributed->len);
 }

@@ -394,16 +394,17 @@ const char *json_slice_text(const struct json_slice *slice, size_t *ret_size, ch
 	return at;
 }
 
+/* What is escaped is longer than what it means. */
 bool json_slice_is_text(const struct json_slice *slice, const char *expected)
 {
 	g_autofree char *unescaped = NULL;
-	size_t size, expected_size = strlen(expected);
+	size_t size = slice->size - 2, expected_size = strlen(expected);
 	const char *text;
 
-	if (slice->size == expected_size + 2 && memcmp(slice->at + 1, expected, expected_size) == 0)
-		return true;
+	if (size <= expected_size)
+		return size == expected_size && memcmp(slice->at + 1, expected, size) == 0;
 	text = json_slice_text(slice, &size, &unescaped);
-	return unescaped != NULL && size == expected_size && memcmp(text, expected, size) == 0;
+	return size == expected_size && memcmp(text, expected, size) == 0;
 }
 
 /* Walking: nothing here can be amiss, so a value ends where its kind ends */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "hours.h"
+#include "latest.h"
 #include "summary.h"
 
 int64_t occupancy_take_revisions(struct store *store, int64_t count)
@@ -36,10 +37,10 @@ static void put_now(struct store *store, int64_t space, const struct history_poi
 
 void occupancy_touch(struct store *store, int64_t space)
 {
-	struct history_point point = history_now(store, space);
+	struct latest *latest = latest_of(store, space);
 
-	point.revision = occupancy_take_revisions(store, 1);
-	put_now(store, space, &point);
+	latest->now.revision = occupancy_take_revisions(store, 1);
+	put_now(store, space, &latest->now);
 }
 
 /* Hours: from the facts */
@@ -225,12 +226,25 @@ static bool is_late(struct store *store, int64_t space, int64_t hour, const stru
 	       first->change.time <= summary->span.last_change_time;
 }
 
-static void bring_hour(struct store *store, int64_t space, int64_t hour,
+/* An hour that has a summary already gives it. */
+static bool find_hour(struct store *store, const struct latest *latest, int64_t hour,
+		      struct summary *ret_summary)
+{
+	if (hour > latest->hour)
+		return false;
+	if (hour < latest->hour)
+		return summary_find(store, latest->space, 0, hour, ret_summary);
+	*ret_summary = latest->summary;
+	return true;
+}
+
+static void bring_hour(struct store *store, struct latest *latest, int64_t hour,
 		       const struct space_change *changes, size_t count)
 {
 	struct summary summary = {.span = SPAN_EMPTY};
+	int64_t space = latest->space;
 
-	if (summary_find(store, space, 0, hour, &summary) &&
+	if (find_hour(store, latest, hour, &summary) &&
 	    is_late(store, space, hour, &summary, changes)) {
 		summary = insert_into_hour(store, space, hour, changes, count);
 	} else {
@@ -238,6 +252,7 @@ static void bring_hour(struct store *store, int64_t space, int64_t hour,
 			summary_append(&summary, &changes[i].change, hour);
 	}
 	summary_put(store, space, 0, hour, &summary);
+	latest_put_hour(latest, hour, &summary);
 }
 
 /* The levels above an hour: its spans, as far as they are complete. */
@@ -279,11 +294,11 @@ static size_t run_of_hour(const struct space_change *changes, size_t count, size
 	return end - from;
 }
 
-static void bring_summaries(struct store *store, int64_t space, const struct space_change *changes,
-			    size_t count, int64_t last_hour_before)
+static void bring_summaries(struct store *store, struct latest *latest,
+			    const struct space_change *changes, size_t count)
 {
 	g_autoptr(GArray) hours = g_array_new(FALSE, FALSE, sizeof(int64_t));
-	int64_t last_hour = MAX(last_hour_before, summary_hour(changes[count - 1].change.time));
+	int64_t last_hour_before = latest->hour;
 
 	/* What was the last hour until now completes the spans that it closed. */
 	if (last_hour_before >= 0)
@@ -292,35 +307,37 @@ static void bring_summaries(struct store *store, int64_t space, const struct spa
 		int64_t hour = summary_hour(changes[i].change.time);
 
 		run = run_of_hour(changes, count, i);
-		bring_hour(store, space, hour, changes + i, run);
-		g_array_append_val(hours, hour);
+		bring_hour(store, latest, hour, changes + i, run);
+		if (hour != last_hour_before)
+			g_array_append_val(hours, hour);
 	}
+	if (hours->len == 1 && latest->hour == last_hour_before)
+		return; /* nothing is complete that was not */
 	g_array_sort(hours, compare_hours);
-	bring_levels(store, space, hours, last_hour);
+	bring_levels(store, latest->space, hours, latest->hour);
+}
+
+static void add_to_now(struct history_point *now, const struct change *change)
+{
+	now->occupancy = occupancy_after(now->occupancy, change);
+	now->last_change_time = change->time;
+	if (!change_is_reset(change))
+		now->last_event_time = change->time;
 }
 
 static void bring_space(struct store *store, int64_t space, const struct space_change *changes,
 			size_t count, int64_t revision)
 {
-	struct history_point now = history_now(store, space);
-	int64_t last_hour =
-		now.last_change_time == INSTANT_NONE ? -1 : summary_hour(now.last_change_time);
+	struct latest *latest = latest_of(store, space);
+	bool in_order = changes[0].change.time > latest->now.last_change_time;
 
-	bring_summaries(store, space, changes, count, last_hour);
-	if (changes[0].change.time > now.last_change_time) {
-		for (size_t i = 0; i < count; i++) {
-			const struct change *change = &changes[i].change;
-
-			now.occupancy = occupancy_after(now.occupancy, change);
-			now.last_change_time = change->time;
-			if (!change_is_reset(change))
-				now.last_event_time = change->time;
-		}
-	} else {
-		now = point_from_summaries(store, space, summary_last_hour(store, space));
-	}
-	now.revision = revision;
-	put_now(store, space, &now);
+	bring_summaries(store, latest, changes, count);
+	for (size_t i = 0; in_order && i < count; i++)
+		add_to_now(&latest->now, &changes[i].change);
+	if (!in_order)
+		latest_count_again(store, latest);
+	latest->now.revision = revision;
+	put_now(store, space, &latest->now);
 }
 
 static size_t run_of_space(const struct space_change *changes, size_t count, size_t from)
@@ -358,6 +375,7 @@ void occupancy_derive(struct store *store, int64_t space, instant from, instant 
 	struct history_point point;
 
 	hours_forget(cached_hours(store));
+	latest_forget(store, space);
 	summary_remove(store, space, 0, first, last);
 	derive_hours(store, space, first, last, put_summary, &target);
 	last_hour = summary_last_hour(store, space);

@@ -32,12 +32,14 @@ UPDATE meta SET rejected_dropped = rejected_dropped + ?1;
 SELECT rejected_rows, rejected_dropped FROM meta;
 
 -- INSTALLATION_AT
--- One row with NULLs for a DPU that hung nowhere at that time, none for an unknown DPU.
-SELECT installation.id, installation.doorway, installation.orientation,
-	installation.started_at, installation.ended_at
+-- A row for each space that a crossing changes, or one with NULLs for the space if there is none; NULLs only for a DPU that
+-- hung nowhere at that time, and no row for an unknown DPU.
+SELECT installation.id, installation.started_at, installation.ended_at,
+	effect.space, effect.sign * installation.orientation
 FROM dpu
 LEFT JOIN installation ON installation.dpu = dpu.id AND installation.started_at <= ?2
 	AND (installation.ended_at IS NULL OR installation.ended_at > ?2)
+LEFT JOIN doorway_effect AS effect ON effect.doorway = installation.doorway
 WHERE dpu.dpu_id = ?1;
 
 -- INSTALLATION_COUNT_ADD
@@ -67,10 +69,14 @@ WHERE space = ?1 AND reset_time BETWEEN ?2 AND ?3
 ORDER BY time, kind;
 
 -- SUMMARY_PUT
-INSERT OR REPLACE INTO summary (space, level, span, entries, exits, sum, lowest, highest, peak,
+-- OR REPLACE would say the same and take longer: it keeps what is needed to undo the statement alone.
+INSERT INTO summary (space, level, span, entries, exits, sum, lowest, highest, peak,
 	reset_time, reset_count, reset_net, reset_lowest, reset_highest, area, reset_area,
 	last_event_time, last_change_time)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18);
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)
+ON CONFLICT (space, level, span) DO UPDATE SET entries = ?4, exits = ?5, sum = ?6, lowest = ?7, highest = ?8,
+	peak = ?9, reset_time = ?10, reset_count = ?11, reset_net = ?12, reset_lowest = ?13, reset_highest = ?14,
+	area = ?15, reset_area = ?16, last_event_time = ?17, last_change_time = ?18;
 
 -- SUMMARY_REMOVE
 DELETE FROM summary WHERE space = ?1 AND level = ?2 AND span BETWEEN ?3 AND ?4;
@@ -105,8 +111,9 @@ SELECT span FROM summary WHERE space = ?1 AND level = 0 ORDER BY span DESC LIMIT
 SELECT count, net, last_event_time, last_change_time, revision FROM occupancy_now WHERE space = ?1;
 
 -- OCCUPANCY_PUT
-INSERT OR REPLACE INTO occupancy_now (space, count, net, last_event_time, last_change_time, revision)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6);
+INSERT INTO occupancy_now (space, count, net, last_event_time, last_change_time, revision)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+ON CONFLICT (space) DO UPDATE SET count = ?2, net = ?3, last_event_time = ?4, last_change_time = ?5, revision = ?6;
 
 -- REJECTED_KEEP
 INSERT INTO rejected_event (reason, topic, dpu_id, item, item_digest, item_size,

@@ -16,7 +16,7 @@
 #define WRITER_BUSY_MS 5000       /* an operator's sqlite3 shell may hold the lock for a moment */
 #define READER_BUSY_MS 2000
 #define RECOVERY_TRIES 1000 /* about 1 read in 100,000 needs one repetition */
-#define CACHES_MOST 2
+#define CACHES_MOST 3
 #define WAL_BYTES_MOST (64 * 1024 * 1024)
 #define WAL_TIDY_BUSY_MS 50 /* the writer waits this long for readers to leave the WAL */
 

@@ -372,6 +372,7 @@ def measure_latency(bench):
                 bar=2 if (rate, part) == (500, "p99") else None,
                 better="lower",
                 broker_ms=statistics.median(once["broker"][part] for once in all_of),
+                sync_ms=statistics.median(once["sync"][part] for once in all_of),
                 count_ms=statistics.median(once["count"][part] for once in all_of),
             )
 

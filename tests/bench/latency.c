@@ -3,7 +3,8 @@
  * One connection publishes crossings at a steady rate, another subscribes to the crossings themselves and to
  * space/<id>/count: the first to arrive tells the broker's own round trip, the second the gateway's, of the same
  * message. Rooms take turns, so that none is published twice within the gateway's publish_interval; rooms and DPUs are
- * those of tests/bench/fill.c. At the end it measures what a commit costs this disk. Prints one JSON object. */
+ * those of tests/bench/town.c. Afterwards it measures what storing a crossing costs where nothing else is done: a commit of
+ * core's, on the same disk and at the same rate, and the disk's fdatasync alone. Prints one JSON object. */
 #include <errno.h>
 #include <fcntl.h>
 #include <glib.h>
@@ -16,11 +17,13 @@
 #include <time.h>
 #include <unistd.h>
 
-#define DPUS_PER_ROOM 4
-#define COMMITS 300
-#define COMMIT_PAGES                                                                               \
-	4 /* the WAL's frames of one crossing: its row, the hour, the count now, the revision */
+#include "crossing.h"
+#include "store.h"
+#include "town.h"
+
+#define SYNCS 300
 #define PAGE_BYTES 4096
+#define COMMIT_DPUS 1000
 #define LATE_US (10 * G_USEC_PER_SEC) /* what comes later is lost */
 
 static struct {
@@ -29,12 +32,12 @@ static struct {
 } options = {.rooms = 250, .rate = 500, .seconds = 5};
 
 /* A crossing under way, by room. All but `sent_us` belong to the subscriber's thread. */
-struct crossing {
+struct underway {
 	gint64 sent_us, broker_us;
 };
 
 static struct {
-	struct crossing *crossings;     /* one a room */
+	struct underway *rooms;
 	GArray *broker, *count, *added; /* double: ms */
 	gint subscribed, arrived;       /* atomic */
 } latency;
@@ -60,19 +63,19 @@ static void add(GArray *to, gint64 us)
 	g_array_append_val(to, ms);
 }
 
-static void crossing_came(struct crossing *crossing, gint64 now)
+static void crossing_came(struct underway *room, gint64 now)
 {
-	crossing->broker_us = now - crossing->sent_us;
-	add(latency.broker, crossing->broker_us);
+	room->broker_us = now - room->sent_us;
+	add(latency.broker, room->broker_us);
 }
 
-static void count_came(struct crossing *crossing, gint64 now)
+static void count_came(struct underway *room, gint64 now)
 {
-	gint64 us = now - crossing->sent_us;
+	gint64 us = now - room->sent_us;
 
 	add(latency.count, us);
-	add(latency.added, us - crossing->broker_us);
-	crossing->sent_us = 0;
+	add(latency.added, us - room->broker_us);
+	room->sent_us = 0;
 	g_atomic_int_inc(&latency.arrived);
 }
 
@@ -94,9 +97,9 @@ static void on_message(struct mosquitto *client, void *context,
 	if (message->retain)
 		return;
 	if (dpu >= 0)
-		crossing_came(&latency.crossings[dpu / DPUS_PER_ROOM], now);
-	else if (room >= 0 && latency.crossings[room].sent_us != 0)
-		count_came(&latency.crossings[room], now);
+		crossing_came(&latency.rooms[dpu / TOWN_DPUS_PER_ROOM], now);
+	else if (room >= 0 && latency.rooms[room].sent_us != 0)
+		count_came(&latency.rooms[room], now);
 }
 
 static void on_subscribe(struct mosquitto *client, void *context, int id, int count,
@@ -146,11 +149,11 @@ static void publish(struct mosquitto *client, int number)
 	char topic[64], payload[128];
 
 	/* The second of a room's doorways leads to the floor, so it changes the count of the room alone. */
-	g_snprintf(topic, sizeof topic, "dpu/%d/events", room * DPUS_PER_ROOM + 1);
+	g_snprintf(topic, sizeof topic, "dpu/%d/events", room * TOWN_DPUS_PER_ROOM + 1);
 	g_snprintf(payload, sizeof payload,
 		   "{\"dpu_event_time\": %" PRId64 ", \"count\": 1, \"seq\": %d}",
 		   g_get_real_time() / 1000, number);
-	latency.crossings[room].sent_us = g_get_monotonic_time();
+	latency.rooms[room].sent_us = g_get_monotonic_time();
 	check("publish",
 	      mosquitto_publish(client, NULL, topic, (int)strlen(payload), payload, 1, false));
 }
@@ -174,30 +177,81 @@ static int publish_all(void)
 	return count;
 }
 
-/* The disk */
+/* A commit */
 
-/* Writes and syncs as SQLite commits to a WAL that is in use again: over what is there. */
+static instant now_ms(void)
+{
+	return g_get_real_time() / 1000;
+}
+
+static enum result store_crossing(struct store *store, void *context)
+{
+	struct crossing *crossing = context;
+
+	crossing_store(store, crossing, 1);
+	return crossing->outcome == CROSSING_STORED ? RESULT_OK : RESULT_FAILED;
+}
+
+static struct store *open_town(const char *path)
+{
+	struct store *store = NULL;
+	struct problem problem;
+
+	if (store_open(path, STORE_WRITER, &store, &problem) != RESULT_OK)
+		fail(path, problem.detail);
+	town_make(store, COMMIT_DPUS);
+	return store;
+}
+
+/* Of a crossing each, as seldom as they came. */
 static GArray *measure_commits(void)
 {
-	g_autofree char *path = g_build_filename(options.folder, "commits", NULL);
-	g_autofree char *pages = g_malloc0(COMMIT_PAGES * PAGE_BYTES);
+	g_autofree char *path = g_build_filename(options.folder, "commits.db", NULL);
+	g_autofree char *ids = town_dpu_ids(COMMIT_DPUS);
 	GArray *commits = g_array_new(FALSE, FALSE, sizeof(double));
+	struct store *store = open_town(path);
+	gint64 start = g_get_monotonic_time();
+
+	for (int i = 0; i < options.rate * options.seconds; i++) {
+		struct crossing crossing = {
+			.dpu_id = ids + i * TOWN_DPUS_PER_ROOM % COMMIT_DPUS * TOWN_ID_SIZE,
+			.event = {.time = now_ms(), .seq = i, .count = 1},
+			.latest = INSTANT_LAST,
+		};
+		gint64 begin;
+
+		sleep_until(start + (gint64)i * G_USEC_PER_SEC / options.rate);
+		begin = g_get_monotonic_time();
+		if (store_transaction(store, store_crossing, &crossing) != RESULT_OK)
+			fail(path, store_error(store));
+		add(commits, g_get_monotonic_time() - begin);
+	}
+	store_close(store);
+	return commits;
+}
+
+/* Of one page, over what is there. */
+static GArray *measure_syncs(void)
+{
+	g_autofree char *path = g_build_filename(options.folder, "syncs", NULL);
+	static const char page[PAGE_BYTES];
+	GArray *syncs = g_array_new(FALSE, FALSE, sizeof(double));
 	int file = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 
 	if (file < 0)
 		fail(path, g_strerror(errno));
-	for (int i = 0; i < 2 * COMMITS; i++) {
+	for (int i = 0; i < 2 * SYNCS; i++) {
 		gint64 begin = g_get_monotonic_time();
-		off_t at = (off_t)(i % COMMITS) * COMMIT_PAGES * PAGE_BYTES;
 
-		if (pwrite(file, pages, COMMIT_PAGES * PAGE_BYTES, at) < 0 || fdatasync(file) < 0)
+		if (pwrite(file, page, sizeof page, (off_t)(i % SYNCS) * PAGE_BYTES) < 0 ||
+		    fdatasync(file) < 0)
 			fail(path, g_strerror(errno));
-		if (i >= COMMITS)
-			add(commits, g_get_monotonic_time() - begin);
+		if (i >= SYNCS)
+			add(syncs, g_get_monotonic_time() - begin);
 	}
 	close(file);
 	unlink(path);
-	return commits;
+	return syncs;
 }
 
 /* The result */
@@ -252,7 +306,7 @@ int main(int argc, char **argv)
 	if (!read_options(argc, argv))
 		fail("options", "see --help");
 	mosquitto_lib_init();
-	latency.crossings = g_new0(struct crossing, (gsize)options.rooms);
+	latency.rooms = g_new0(struct underway, (gsize)options.rooms);
 	latency.broker = g_array_new(FALSE, FALSE, sizeof(double));
 	latency.count = g_array_new(FALSE, FALSE, sizeof(double));
 	latency.added = g_array_new(FALSE, FALSE, sizeof(double));
@@ -267,6 +321,7 @@ int main(int argc, char **argv)
 	print("count", latency.count);
 	print("added", latency.added);
 	print("commit", measure_commits());
+	print("sync", measure_syncs());
 	puts("}");
 	mosquitto_lib_cleanup();
 	return EXIT_SUCCESS;
