@@ -51,7 +51,7 @@ static const struct key keys[] = {
 	{"gateway", "client_id", TYPE_ID, offsetof(struct config, client_id), "headcount-gateway", 0, 0,
 		"The gateway's MQTT client id. The broker keeps what is undelivered under this name:\n"
 		"two gateways of one broker must differ, and one gateway must not change it."},
-	{"gateway", "batch_items", TYPE_INTEGER, offsetof(struct config, batch_items), "5000", 1, 30000,
+	{"gateway", "batch_items", TYPE_INTEGER, offsetof(struct config, batch_items), "20000", 1, 30000,
 		"How many messages or events are stored in one transaction at most."},
 	{"gateway", "publish_interval_ms", TYPE_INTEGER, offsetof(struct config, publish_interval_ms),
 		"200", 0, 3600000,

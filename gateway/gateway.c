@@ -23,7 +23,7 @@
 #include "topics.h"
 
 /* A batch ends at config.batch_items, or earlier at one of these: */
-#define BATCH_US 20000                         /* more latency than this buys no more throughput */
+#define BATCH_US 100000                        /* displays are not to wait for more than a blink */
 #define BATCH_BYTES (INT64_C(4) * 1024 * 1024) /* bounds memory when messages are large */
 
 #define RETRY_FIRST_MS 100

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
-#define RECEIVE_MAXIMUM 10000 /* two batches of 5000, as the gateway has by default */
+#define RECEIVE_MAXIMUM 40000 /* two batches of 20000, as the gateway has by default */
 #define KEEPALIVE_S 20
 #define PACKET_BYTES (2 * 1024 * 1024)
 
