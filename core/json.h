@@ -51,7 +51,7 @@ void json_each_member(const struct json *object,
 const char *json_as_written(const struct json *json);
 
 /* Writing: each call appends to a GString; commas come by themselves. `name` is NULL inside an array and for
- * the outermost value. */
+ * the outermost value, else plain ASCII of ours that needs no escape. */
 void json_begin_object(GString *out, const char *name);
 void json_end_object(GString *out);
 void json_begin_array(GString *out, const char *name);

@@ -508,6 +508,40 @@ static void numbers_have_at_most_the_decimals_asked_for(void)
 	assert_accepts(out->str);
 }
 
+/* What the C library writes, without zeros at the end. */
+static void assert_written_as_by_printf(double value, int decimals)
+{
+	g_autoptr(GString) out = g_string_new(NULL);
+	g_autofree char *expected = g_strdup_printf("%.*f", decimals, value);
+
+	if (decimals > 0) {
+		while (g_str_has_suffix(expected, "0"))
+			expected[strlen(expected) - 1] = '\0';
+		if (g_str_has_suffix(expected, "."))
+			expected[strlen(expected) - 1] = '\0';
+	}
+	json_add_number(out, NULL, value, decimals);
+	g_assert_cmpstr(out->str, ==, expected);
+}
+
+static void numbers_are_rounded_as_by_the_c_library(void)
+{
+	for (int decimals = 0; decimals <= 8; decimals++) {
+		for (int i = 0; i < 20000; i++) {
+			int part = g_test_rand_int_range(-100000, 100000);
+
+			assert_written_as_by_printf(part / 32.0, decimals);
+			assert_written_as_by_printf(part / 20000.0, decimals);
+			assert_written_as_by_printf(part / (1.0 + i), decimals);
+			assert_written_as_by_printf(g_test_rand_double_range(-2e9, 2e9), decimals);
+		}
+	}
+	assert_written_as_by_printf(0.00005,
+				    4); /* just above the middle, though 0.5 when multiplied */
+	assert_written_as_by_printf(-0.00001, 4);
+	assert_written_as_by_printf(0.99996, 4);
+}
+
 static void instants_are_written_in_utc(void)
 {
 	g_autoptr(GString) out = g_string_new(NULL);
@@ -727,6 +761,7 @@ int main(int argc, char **argv)
 	TEST(bytes_that_are_no_utf8_become_replacement_characters);
 	TEST(random_bytes_are_written_as_json);
 	TEST(numbers_have_at_most_the_decimals_asked_for);
+	TEST(numbers_are_rounded_as_by_the_c_library);
 	TEST(instants_are_written_in_utc);
 	TEST(a_struct_is_read_and_written_by_its_table);
 	TEST(absent_members_stay_and_null_clears);
