@@ -20,13 +20,14 @@
 #define WAL_BYTES_MOST (64 * 1024 * 1024)
 #define WAL_TIDY_BUSY_MS 50 /* the writer waits this long for readers to leave the WAL */
 
-/* What every transaction does, prepared like any query. */
-enum step { STEP_BEGIN_WRITING, STEP_BEGIN_READING, STEP_FIRST_READ, STEP_COMMIT, STEP_COUNT };
+/* What every transaction does, prepared like any query: a writer begins and commits, a reader looks. */
+enum step { STEP_BEGIN_WRITING, STEP_LOOK, STEP_COMMIT, STEP_COUNT };
 
 /* Statements are reached from their query, so that callers hold one pointer. */
 struct query {
 	struct store *store;
 	sqlite3_stmt *statement;
+	bool running; /* stepped, and not reset yet */
 };
 
 struct store {
@@ -42,7 +43,8 @@ struct store {
 	} caches[CACHES_MOST];
 	struct query queries[SQL_COUNT];
 	sqlite3_stmt *steps[STEP_COUNT];
-	int64_t version; /* as the last first read found it */
+	int64_t version; /* as the last look found it */
+	uint64_t file;
 };
 
 static void remember_failure(struct store *store, int code, const char *doing)
@@ -80,8 +82,7 @@ static bool take_step(struct store *store, enum step step)
 {
 	static const char *const steps[] = {
 		[STEP_BEGIN_WRITING] = "BEGIN IMMEDIATE",
-		[STEP_BEGIN_READING] = "BEGIN",
-		[STEP_FIRST_READ] = "PRAGMA data_version",
+		[STEP_LOOK] = "PRAGMA data_version",
 		[STEP_COMMIT] = "COMMIT",
 	};
 	int code = SQLITE_OK;
@@ -91,9 +92,11 @@ static bool take_step(struct store *store, enum step step)
 					  SQLITE_PREPARE_PERSISTENT, &store->steps[step], NULL);
 	if (code == SQLITE_OK)
 		code = sqlite3_step(store->steps[step]);
-	if (code == SQLITE_ROW)
+	if (code == SQLITE_ROW) {
 		store->version = sqlite3_column_int64(store->steps[step], 0);
-	if (code == SQLITE_DONE || code == SQLITE_ROW)
+		return true;
+	}
+	if (code == SQLITE_DONE)
 		code = sqlite3_reset(store->steps[step]);
 	else
 		sqlite3_reset(store->steps[step]);
@@ -110,6 +113,11 @@ const char *store_error(const struct store *store)
 int64_t store_version(const struct store *store)
 {
 	return store->version;
+}
+
+uint64_t store_file(const struct store *store)
+{
+	return store->file;
 }
 
 bool store_failed(const struct store *store)
@@ -251,6 +259,19 @@ static enum result lock_out_others(struct store *store, struct problem *reterr_p
 	return RESULT_OK;
 }
 
+/* The number of a file is given again when it is gone, but not with the same time of birth. */
+static uint64_t identify(const char *path)
+{
+	struct statx file = {0};
+	uint64_t born, device;
+
+	if (statx(AT_FDCWD, path, 0, STATX_INO | STATX_BTIME, &file) < 0)
+		return 0;
+	born = (uint64_t)file.stx_btime.tv_sec * UINT64_C(1000000000) + file.stx_btime.tv_nsec;
+	device = ((uint64_t)file.stx_dev_major << 32) | file.stx_dev_minor;
+	return (file.stx_ino * UINT64_C(0x9E3779B97F4A7C15)) ^ born ^ (device << 16);
+}
+
 static enum result open_file(struct store *store, struct problem *reterr_problem)
 {
 	int flags = store->mode == STORE_WRITER ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
@@ -265,6 +286,7 @@ static enum result open_file(struct store *store, struct problem *reterr_problem
 	if (code != SQLITE_OK)
 		return problem_set(reterr_problem, RESULT_FAILED, "database", "%s: %s", store->path,
 				   sqlite3_errmsg(store->database));
+	store->file = identify(store->path);
 	sqlite3_busy_timeout(store->database,
 			     store->mode == STORE_WRITER ? WRITER_BUSY_MS : READER_BUSY_MS);
 	if (!keep_wal(store) || !set_pragmas(store))
@@ -352,8 +374,8 @@ void store_close(struct store *store)
 static void end_queries(struct store *store)
 {
 	for (int i = 0; i < SQL_COUNT; i++) {
-		if (sqlite3_stmt_busy(store->queries[i].statement))
-			sqlite3_reset(store->queries[i].statement);
+		if (store->queries[i].running)
+			query_end(&store->queries[i]);
 	}
 }
 
@@ -363,43 +385,53 @@ static enum result begin_writing(struct store *store)
 	return result_of(store->failure);
 }
 
-/* A reader's view begins with its first read. When the writer has died, that read finds a WAL that wants
- * recovery, which a reader may not do itself; the next try finds it done or does without. */
+/* A reader's view is that of its first statement, as long as that has not ended: what SQLite calls an implicit
+ * transaction, and a third of the work of BEGIN, a first read and COMMIT. When the writer has died, the look finds a WAL
+ * that wants recovery, which a reader may not do itself; the next try finds it done or does without. */
 static enum result begin_reading(struct store *store)
 {
 	for (int tries = 0; tries < RECOVERY_TRIES; tries++) {
 		store->failure = SQLITE_OK;
-		if (take_step(store, STEP_BEGIN_READING))
-			take_step(store, STEP_FIRST_READ);
-		if (!store_failed(store))
+		if (take_step(store, STEP_LOOK))
 			return RESULT_OK;
-		bool again = sqlite3_extended_errcode(store->database) == SQLITE_READONLY_RECOVERY;
-		if (!sqlite3_get_autocommit(store->database))
-			sqlite3_exec(store->database, "ROLLBACK", NULL, NULL, NULL);
-		if (!again)
+		if (sqlite3_extended_errcode(store->database) != SQLITE_READONLY_RECOVERY)
 			break;
 		g_usleep(100);
 	}
 	return result_of(store->failure);
 }
 
+static enum result end_reading(struct store *store, enum result result)
+{
+	if (sqlite3_reset(store->steps[STEP_LOOK]) != SQLITE_OK)
+		remember_failure(store, sqlite3_errcode(store->database), "end of reading");
+	return store_failed(store) ? result_of(store->failure) : result;
+}
+
+static enum result end_writing(struct store *store, enum result result)
+{
+	if (result == RESULT_OK && !take_step(store, STEP_COMMIT))
+		result = result_of(store->failure);
+	if (!sqlite3_get_autocommit(store->database))
+		sqlite3_exec(store->database, "ROLLBACK", NULL, NULL, NULL);
+	return result;
+}
+
 enum result store_transaction(struct store *store, store_work *work, void *context)
 {
+	bool writer = store->mode == STORE_WRITER;
 	enum result result;
 
 	assert(sqlite3_get_autocommit(store->database));
 	store->failure = SQLITE_OK;
-	result = store->mode == STORE_WRITER ? begin_writing(store) : begin_reading(store);
+	result = writer ? begin_writing(store) : begin_reading(store);
 	if (result != RESULT_OK)
 		return result;
 	result = work(store, context);
 	end_queries(store);
 	if (store_failed(store))
 		result = result_of(store->failure);
-	if (result == RESULT_OK && !take_step(store, STEP_COMMIT))
-		result = result_of(store->failure);
-	if (!sqlite3_get_autocommit(store->database))
-		sqlite3_exec(store->database, "ROLLBACK", NULL, NULL, NULL);
+	result = writer ? end_writing(store, result) : end_reading(store, result);
 	if (result != RESULT_OK)
 		drop_caches(store);
 	return result;
@@ -500,7 +532,8 @@ struct query *store_query(struct store *store, enum sql name)
 			remember_failure(store, code, sql_texts[name].name);
 		return query;
 	}
-	sqlite3_reset(query->statement);
+	if (query->running)
+		query_end(query);
 	sqlite3_clear_bindings(query->statement);
 	return query;
 }
@@ -540,18 +573,20 @@ bool query_next(struct query *query)
 
 	if (store_failed(query->store))
 		return false;
+	query->running = true;
 	code = sqlite3_step(query->statement);
 	if (code == SQLITE_ROW)
 		return true;
 	if (code != SQLITE_DONE)
 		remember_failure(query->store, code, sqlite3_sql(query->statement));
 	else
-		sqlite3_reset(query->statement);
+		query_end(query);
 	return false;
 }
 
 void query_end(struct query *query)
 {
+	query->running = false;
 	sqlite3_reset(query->statement);
 }
 
