@@ -14,6 +14,7 @@
 #include "http.h"
 #include "live.h"
 #include "log.h"
+#include "memory.h"
 #include "metrics.h"
 #include "program.h"
 #include "routes.h"
@@ -128,6 +129,7 @@ static int run(const struct config *config, const char *config_path)
 	struct problem problem;
 
 	raise_file_limit();
+	services.memory = memory_new();
 	services.metrics = metrics_new(routes, route_count);
 	services.live = live_start(config->database);
 	listener.context = services.live;
@@ -144,6 +146,7 @@ static int run(const struct config *config, const char *config_path)
 	stop(&services, server);
 	live_free(services.live);
 	metrics_free(services.metrics);
+	memory_free(services.memory);
 	auth_free(auth);
 	return server != NULL ? EX_OK : EX_UNAVAILABLE;
 }

@@ -2,109 +2,302 @@
 
 #include <string.h>
 
-#define SPACES 4096 /* each a few hundred bytes */
-#define PASTS 8192  /* each less than a hundred */
-#define SPACE_AGE_MOST INSTANT_SECOND
+#define PARTS 64  /* each with a lock of its own, so that threads hardly ever meet */
+#define PASTS 512 /* of a part; each less than a hundred bytes */
+#define PART_BYTES (MEMORY_BYTES / PARTS - PASTS * sizeof(struct known_past))
+#define OVERHEAD_BYTES 64 /* of an entry in the hash table, and of two blocks of memory */
 
 struct known_space {
-	int64_t version; /* of the store; 0: nothing is known */
-	instant read_at;
+	GList link; /* in part->recent */
+	uint64_t file;
 	struct space_state state;
-	GString *surroundings; /* as all may see them; NULL: not asked for yet */
+	int64_t checked; /* the number of the last change in the database, when this was still so */
+	char *frame;     /* of space_write_frame; NULL: not asked for yet */
+	size_t frame_size, frame_place;
 };
 
 struct known_past {
+	uint64_t file;
 	int64_t space; /* 0: nothing is known */
 	instant when;
 	struct history_point point;
 };
 
-/* What is looked for can stand at one place only, and whatever else belongs there takes it over. */
-struct memory {
-	struct known_space spaces[SPACES];
+struct part {
+	GMutex mutex;
+	GHashTable *spaces; /* of struct known_space by state.id */
+	GQueue recent;      /* the same, what was asked for last at the head */
+	size_t bytes;       /* of spaces */
+	/* What is looked for can stand at one place only, and whatever else belongs there takes it over. */
 	struct known_past pasts[PASTS];
 };
 
-static void *new_memory(void)
+struct memory {
+	struct part parts[PARTS];
+};
+
+/* The last change in the database, as one reader knows it. */
+struct view {
+	int64_t version; /* of the store */
+	int64_t revision;
+};
+
+static void *new_view(void)
 {
-	return g_new0(struct memory, 1);
+	return g_new0(struct view, 1);
 }
 
-static void free_memory(void *data)
+static int64_t last_revision(struct store *store)
 {
-	struct memory *memory = data;
+	struct view *view = store_cache(store, new_view, g_free);
 
-	for (size_t i = 0; i < SPACES; i++) {
-		if (memory->spaces[i].surroundings != NULL)
-			g_string_free(memory->spaces[i].surroundings, TRUE);
+	if (view->version != store_version(store)) {
+		view->revision = space_last_revision(store);
+		view->version = store_version(store);
+	}
+	return view->revision;
+}
+
+/* Spaces */
+
+static void free_space(void *data)
+{
+	struct known_space *known = data;
+
+	g_free(known->frame);
+	g_free(known);
+}
+
+struct memory *memory_new(void)
+{
+	struct memory *memory = g_new0(struct memory, 1);
+
+	for (size_t i = 0; i < PARTS; i++) {
+		struct part *part = &memory->parts[i];
+
+		g_mutex_init(&part->mutex);
+		part->spaces = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, free_space);
+	}
+	return memory;
+}
+
+void memory_free(struct memory *memory)
+{
+	if (memory == NULL)
+		return;
+	for (size_t i = 0; i < PARTS; i++) {
+		g_hash_table_destroy(memory->parts[i].spaces);
+		g_mutex_clear(&memory->parts[i].mutex);
 	}
 	g_free(memory);
 }
 
-static struct known_space *place_of_space(struct store *store, const char *id)
+static struct part *part_of(struct memory *memory, const char *id)
 {
-	struct memory *memory = store_cache(store, new_memory, free_memory);
-
-	return &memory->spaces[g_str_hash(id) % SPACES];
+	return &memory->parts[g_str_hash(id) % PARTS];
 }
 
-enum result memory_find_space(struct store *store, const char *id, instant now,
-			      struct space_state *ret_state)
+static size_t bytes_of(const struct known_space *known)
 {
-	struct known_space *known = place_of_space(store, id);
-	int64_t version = store_version(store);
-	enum result result = RESULT_OK;
+	return sizeof *known + known->frame_size + OVERHEAD_BYTES;
+}
 
-	if (known->version != version || now - known->read_at > SPACE_AGE_MOST ||
-	    now < known->read_at || strcmp(known->state.id, id) != 0) {
-		result = space_find(store, id, now, &known->state);
-		known->version = result == RESULT_OK ? version : 0;
-		known->read_at = now;
-		if (known->surroundings != NULL)
-			g_string_free(known->surroundings, TRUE);
-		known->surroundings = NULL;
+static void forget(struct part *part, struct known_space *known)
+{
+	part->bytes -= bytes_of(known);
+	g_queue_unlink(&part->recent, &known->link);
+	g_hash_table_remove(part->spaces, known->state.id);
+}
+
+static void make_room(struct part *part)
+{
+	while (part->bytes > PART_BYTES)
+		forget(part, part->recent.tail->data);
+}
+
+/* With this revision, any if it is 0; NULL if it is not known. */
+static struct known_space *find(struct part *part, struct store *store, const char *id,
+				int64_t revision)
+{
+	struct known_space *known = g_hash_table_lookup(part->spaces, id);
+
+	if (known == NULL || known->file != store_file(store) ||
+	    (revision != 0 && known->state.point.revision != revision))
+		return NULL;
+	return known;
+}
+
+static bool is_past(const struct space_state *state, instant now)
+{
+	return now < state->as_of ||
+	       (state->health_until != INSTANT_NONE && now >= state->health_until);
+}
+
+static bool recall(struct part *part, struct store *store, const char *id, instant now,
+		   struct space_state *ret_state, int64_t *ret_checked)
+{
+	struct known_space *known;
+
+	g_mutex_lock(&part->mutex);
+	known = find(part, store, id, 0);
+	if (known != NULL && is_past(&known->state, now))
+		known = NULL;
+	if (known != NULL) {
+		*ret_state = known->state;
+		*ret_checked = known->checked;
+		g_queue_unlink(&part->recent, &known->link);
+		g_queue_push_head_link(&part->recent, &known->link);
 	}
-	*ret_state = known->state;
-	ret_state->as_of = now;
+	g_mutex_unlock(&part->mutex);
+	return known != NULL;
+}
+
+/* Readers may see the database as it was before what others see already: the newest counts. */
+static void keep_checked(struct part *part, struct store *store, const struct space_state *state,
+			 int64_t checked)
+{
+	struct known_space *known;
+
+	g_mutex_lock(&part->mutex);
+	known = find(part, store, state->id, state->point.revision);
+	if (known != NULL)
+		known->checked = MAX(known->checked, checked);
+	g_mutex_unlock(&part->mutex);
+}
+
+static void keep_space(struct part *part, struct store *store, const struct space_state *state,
+		       int64_t checked)
+{
+	struct known_space *known;
+
+	g_mutex_lock(&part->mutex);
+	known = g_hash_table_lookup(part->spaces, state->id);
+	if (known != NULL)
+		forget(part, known);
+	known = g_new0(struct known_space, 1);
+	known->link.data = known;
+	known->file = store_file(store);
+	known->state = *state;
+	known->checked = checked;
+	g_hash_table_insert(part->spaces, known->state.id, known);
+	g_queue_push_head_link(&part->recent, &known->link);
+	part->bytes += bytes_of(known);
+	make_room(part);
+	g_mutex_unlock(&part->mutex);
+}
+
+enum result memory_find_space(struct memory *memory, struct store *store, const char *id,
+			      instant now, struct space_state *ret_state)
+{
+	struct part *part = part_of(memory, id);
+	int64_t revision = last_revision(store), checked;
+	enum result result;
+
+	if (recall(part, store, id, now, ret_state, &checked)) {
+		ret_state->as_of = now;
+		if (checked == revision)
+			return RESULT_OK;
+		if (space_revision(store, id) == ret_state->point.revision) {
+			keep_checked(part, store, ret_state, revision);
+			return RESULT_OK;
+		}
+	}
+	result = space_find(store, id, now, ret_state);
+	if (result == RESULT_OK && !store_failed(store))
+		keep_space(part, store, ret_state, revision);
 	return result;
 }
 
-void memory_write_space(GString *out, struct store *store, const struct space_state *state,
-			const char *const *visible)
-{
-	struct known_space *known = place_of_space(store, state->id);
-	bool is_known = known->version == store_version(store) && known->state.key == state->key;
+/* What all see of them */
 
-	if (visible != NULL || !is_known) {
+static bool write_known(GString *out, struct part *part, struct store *store,
+			const struct space_state *state)
+{
+	struct known_space *known;
+
+	g_mutex_lock(&part->mutex);
+	known = find(part, store, state->id, state->point.revision);
+	if (known != NULL && known->frame != NULL)
+		space_write_framed(out, known->frame, known->frame_size, known->frame_place, state);
+	else
+		known = NULL;
+	g_mutex_unlock(&part->mutex);
+	return known != NULL;
+}
+
+/* Takes the frame over. */
+static void keep_frame(struct part *part, struct store *store, const struct space_state *state,
+		       GString *frame, size_t place)
+{
+	struct known_space *known;
+
+	g_mutex_lock(&part->mutex);
+	known = find(part, store, state->id, state->point.revision);
+	if (known != NULL && known->frame == NULL && !store_failed(store)) {
+		known->frame_size = frame->len;
+		known->frame_place = place;
+		known->frame = g_memdup2(frame->str, frame->len);
+		part->bytes += frame->len;
+		make_room(part);
+	}
+	g_mutex_unlock(&part->mutex);
+}
+
+void memory_write_space(GString *out, struct memory *memory, struct store *store,
+			const struct space_state *state, const char *const *visible)
+{
+	struct part *part = part_of(memory, state->id);
+	g_autoptr(GString) frame = NULL;
+	size_t place;
+
+	if (visible != NULL) {
 		space_write_whole(out, store, state, visible);
 		return;
 	}
-	if (known->surroundings == NULL) {
-		known->surroundings = g_string_new(NULL);
-		space_write_surroundings(known->surroundings, store, state->key, NULL);
-	}
-	space_write(out, state);
-	g_string_truncate(out, out->len - 1); /* its end, which comes after the surroundings */
-	g_string_append_printf(out, ",%s}", known->surroundings->str);
+	if (write_known(out, part, store, state))
+		return;
+	frame = g_string_new(NULL);
+	place = space_write_frame(frame, store, state);
+	space_write_framed(out, frame->str, frame->len, place, state);
+	keep_frame(part, store, state, frame, place);
 }
 
-static struct known_past *place_of_past(struct store *store, int64_t space, instant when)
+/* Instants */
+
+static struct known_past *place_of_past(struct part *part, int64_t space, instant when)
 {
-	struct memory *memory = store_cache(store, new_memory, free_memory);
 	uint64_t mixed = ((uint64_t)when ^ ((uint64_t)space << 40)) * UINT64_C(0x9E3779B97F4A7C15);
 
-	return &memory->pasts[(mixed >> 32) % PASTS];
+	return &part->pasts[(mixed >> 32) % PASTS];
 }
 
-void memory_look_back(struct store *store, struct space_state *state, instant when)
+static bool recall_past(struct part *part, struct store *store, struct space_state *state,
+			instant when)
 {
-	struct known_past *known = place_of_past(store, state->key, when);
+	struct known_past *known = place_of_past(part, state->key, when);
+	bool found;
 
-	if (known->space == state->key && known->when == when &&
-	    known->point.revision == state->point.revision) {
+	g_mutex_lock(&part->mutex);
+	found = known->file == store_file(store) && known->space == state->key &&
+		known->when == when && known->point.revision == state->point.revision;
+	if (found)
 		space_set_past(state, &known->point, when);
+	g_mutex_unlock(&part->mutex);
+	return found;
+}
+
+void memory_look_back(struct memory *memory, struct store *store, struct space_state *state,
+		      instant when)
+{
+	struct part *part = part_of(memory, state->id);
+	struct known_past *known = place_of_past(part, state->key, when);
+
+	if (recall_past(part, store, state, when))
 		return;
-	}
 	space_look_back(store, state, when);
-	*known = (struct known_past){state->key, when, state->point};
+	if (store_failed(store))
+		return;
+	g_mutex_lock(&part->mutex);
+	*known = (struct known_past){store_file(store), state->key, when, state->point};
+	g_mutex_unlock(&part->mutex);
 }

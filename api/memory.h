@@ -1,8 +1,10 @@
-/* What has been read of spaces, kept as long as it is still so: a reader's store has one, bounded, in its cache.
+/* What has been read of spaces, kept as long as it is still so, for all threads that serve. It has room for a bounded
+ * number of bytes; what was not asked for longest goes first.
  *
- * A space as it is now is kept as long as nothing at all has changed in the database, and a second at most, because
- * installations begin and end by the clock. What a count was at an instant is kept until the space has another
- * revision. Within store_transaction. */
+ * A space as it is now is kept as long as the number of the last change in the database is the same, or else the revision
+ * of the space is: whatever people see of a space raises it, but for the clock, by which installations begin and end;
+ * struct space_state says until when that is not so. What a count was at an instant is kept as long as the revision is the
+ * same. What only some may see is not kept. All but memory_new and memory_free within store_transaction. */
 #ifndef HEADCOUNT_MEMORY_H
 #define HEADCOUNT_MEMORY_H
 
@@ -10,15 +12,23 @@
 
 #include "space.h"
 
+#define MEMORY_BYTES (32 * 1024 * 1024) /* about 30,000 spaces and 30,000 counts at an instant */
+
+struct memory;
+
+struct memory *memory_new(void);
+void memory_free(struct memory *memory);
+
 /* As space_find. */
-MUST_USE enum result memory_find_space(struct store *store, const char *id, instant now,
-				       struct space_state *ret_state);
+MUST_USE enum result memory_find_space(struct memory *memory, struct store *store, const char *id,
+				       instant now, struct space_state *ret_state);
 
 /* As space_write_whole. */
-void memory_write_space(GString *out, struct store *store, const struct space_state *state,
-			const char *const *visible);
+void memory_write_space(GString *out, struct memory *memory, struct store *store,
+			const struct space_state *state, const char *const *visible);
 
 /* As space_look_back. */
-void memory_look_back(struct store *store, struct space_state *state, instant when);
+void memory_look_back(struct memory *memory, struct store *store, struct space_state *state,
+		      instant when);
 
 #endif

@@ -6,6 +6,7 @@
 
 struct services {
 	const struct config *config;
+	struct memory *memory;
 	struct broker *broker;
 	struct live *live;
 	struct metrics *metrics;

@@ -4,15 +4,18 @@
 
 #include "memory.h"
 #include "parameters.h"
+#include "services.h"
 
 #define BODY_BYTES 512 /* usually enough */
 
 bool spaces_find(struct http_request *request, struct store *store, struct space_state *ret_state)
 {
+	const struct services *services = http_context(request);
 	const char *id = http_path_part(request, 0);
 
 	if (http_sees_space(request, id) &&
-	    memory_find_space(store, id, http_received(request), ret_state) == RESULT_OK)
+	    memory_find_space(services->memory, store, id, http_received(request), ret_state) ==
+		    RESULT_OK)
 		return true;
 	http_refuse(request, 404, "there is no space '%s'", id);
 	return false;
@@ -30,20 +33,21 @@ static bool read_time(struct http_request *request, const struct space_state *st
 static enum result show(struct store *store, void *context)
 {
 	struct http_request *request = context;
+	const struct services *services = http_context(request);
 	struct space_state state;
-	g_autofree char *revision = NULL;
+	char revision[24];
 	instant when;
 	GString *body;
 
 	if (!spaces_find(request, store, &state) || !read_time(request, &state, &when))
 		return RESULT_OK;
 	if (when != INSTANT_NONE)
-		memory_look_back(store, &state, when);
-	revision = g_strdup_printf("%" PRId64, state.point.revision);
+		memory_look_back(services->memory, store, &state, when);
+	g_snprintf(revision, sizeof revision, "%" PRId64, state.point.revision);
 	if (http_unchanged(request, revision, when != INSTANT_NONE ? SPACES_PAST_MAX_AGE_S : 0))
 		return RESULT_OK;
 	body = g_string_sized_new(BODY_BYTES);
-	memory_write_space(body, store, &state, http_spaces(request));
+	memory_write_space(body, services->memory, store, &state, http_spaces(request));
 	http_answer_json(request, 200, body);
 	return RESULT_OK;
 }

@@ -45,20 +45,41 @@ struct history_point history_now(struct store *store, int64_t space)
 	return point;
 }
 
-struct history_point history_at(struct store *store, int64_t space, instant when)
+/* What happened from the beginning of the hour up to then. Its summary tells, unless something comes later in it. */
+static struct span begin_of_hour(struct store *store, int64_t space, int64_t hour, instant when)
 {
-	struct history_point now = history_now(store, space);
 	struct span span = SPAN_EMPTY;
-	int64_t hour = summary_hour(when);
+	struct summary summary;
 
-	if (when >= now.last_change_time)
-		return now;
+	if (!summary_find(store, space, 0, hour, &summary))
+		return span;
+	if (when >= summary.span.last_change_time)
+		return summary.span;
 	history_changes(store, space, hour * INSTANT_HOUR, when, append_change, &span);
+	return span;
+}
+
+struct history_point history_back(struct store *store, int64_t space,
+				  const struct history_point *now, instant when)
+{
+	int64_t hour = summary_hour(when);
+	struct span span;
+
+	if (when >= now->last_change_time)
+		return *now;
+	span = begin_of_hour(store, space, hour, when);
 	summary_prefix(store, space, hour, &span);
 	return (struct history_point){
 		.occupancy = span_end(&span, (struct occupancy){0}),
 		.last_event_time = span.last_event_time,
 		.last_change_time = span.last_change_time,
-		.revision = now.revision,
+		.revision = now->revision,
 	};
+}
+
+struct history_point history_at(struct store *store, int64_t space, instant when)
+{
+	struct history_point now = history_now(store, space);
+
+	return history_back(store, space, &now, when);
 }

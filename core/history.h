@@ -18,9 +18,12 @@ struct history_point {
 /* The count after everything that is known (events may be ahead of our clock by max_clock_skew). */
 struct history_point history_now(struct store *store, int64_t space);
 
-/* The count of a space after everything with time <= when. Reads at most 80 summary rows and the changes of one
+/* The count of a space after everything with time <= when. Reads at most 81 summary rows and the changes of one
  * hour. */
 struct history_point history_at(struct store *store, int64_t space, instant when);
+/* The same for somebody who knows what history_now says. */
+struct history_point history_back(struct store *store, int64_t space,
+				  const struct history_point *now, instant when);
 
 /* Calls `found` for each change of a space within [from, until], in the order in which they take effect. */
 typedef void history_found(void *context, const struct change *change);

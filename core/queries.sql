@@ -336,12 +336,12 @@ SELECT 1 FROM installation WHERE dpu = ?1 LIMIT 1;
 -- DPU_REMOVE
 DELETE FROM dpu WHERE id = ?1;
 
--- DPU_DOORWAY_AT
+-- DPU_DOORWAYS_FROM
+-- Where it hangs at a time or will hang later.
 SELECT installation.doorway
 FROM dpu
 JOIN installation ON installation.dpu = dpu.id
-WHERE dpu.dpu_id = ?1 AND installation.started_at <= ?2
-	AND (installation.ended_at IS NULL OR installation.ended_at > ?2);
+WHERE dpu.dpu_id = ?1 AND (installation.ended_at IS NULL OR installation.ended_at > ?2);
 
 -- INSTALLATION_LOAD
 SELECT installation.id, dpu.dpu_id, doorway.doorway_id, installation.started_at,
@@ -408,13 +408,19 @@ ORDER BY revision
 LIMIT ?2;
 
 -- SPACE_DEVICES
-SELECT count(*), count(dpu.online), coalesce(sum(dpu.online), 0)
+-- Those that are there at a time, and when one comes or goes next.
+SELECT count(*) FILTER (WHERE installation.started_at <= ?2),
+	count(dpu.online) FILTER (WHERE installation.started_at <= ?2),
+	coalesce(sum(dpu.online) FILTER (WHERE installation.started_at <= ?2), 0),
+	min(CASE WHEN installation.started_at > ?2 THEN installation.started_at ELSE installation.ended_at END)
 FROM doorway_effect AS effect
 CROSS JOIN installation ON installation.doorway = effect.doorway
-	AND installation.started_at <= ?2
 	AND (installation.ended_at IS NULL OR installation.ended_at > ?2)
 CROSS JOIN dpu ON dpu.id = installation.dpu
 WHERE effect.space = ?1;
+
+-- SPACE_REVISION
+SELECT now.revision FROM space JOIN occupancy_now AS now ON now.space = space.id WHERE space.space_id = ?1;
 
 -- LISTING_SPACES
 SELECT space_id FROM space WHERE space_id > ?1 ORDER BY space_id LIMIT ?2;

@@ -118,15 +118,12 @@ bool registry_dpu_status(struct store *store, const char *dpu_id, bool online, i
 	query_bind_integer(query, 3, when);
 	if (query_run(query) == 0)
 		return false;
-	query = store_query(store, SQL_DPU_DOORWAY_AT);
+	/* Those to come, too: until this is committed, they may have come, and be seen with the status of before. */
+	query = store_query(store, SQL_DPU_DOORWAYS_FROM);
 	query_bind_text(query, 1, dpu_id);
 	query_bind_integer(query, 2, when);
-	if (query_next(query)) {
-		int64_t doorway = query_integer(query, 0);
-
-		query_end(query);
-		affected_add_doorway(affected, doorway);
-	}
+	while (query_next(query))
+		affected_add_doorway(affected, query_integer(query, 0));
 	affected_touch(affected);
 	return true;
 }

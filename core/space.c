@@ -9,18 +9,18 @@ static enum space_health health_of(int64_t devices, int64_t known, int64_t onlin
 	return online == 0 && known == devices ? HEALTH_OFFLINE : HEALTH_DEGRADED;
 }
 
-static enum space_health find_health(struct store *store, int64_t space, instant now)
+static void find_health(struct store *store, instant now, struct space_state *state)
 {
 	struct query *query = store_query(store, SQL_SPACE_DEVICES);
-	enum space_health health = HEALTH_UNKNOWN;
 
-	query_bind_integer(query, 1, space);
+	query_bind_integer(query, 1, state->key);
 	query_bind_integer(query, 2, now);
-	if (query_next(query))
-		health = health_of(query_integer(query, 0), query_integer(query, 1),
-				   query_integer(query, 2));
+	if (query_next(query)) {
+		state->health = health_of(query_integer(query, 0), query_integer(query, 1),
+					  query_integer(query, 2));
+		state->health_until = query_optional(query, 3);
+	}
 	query_end(query);
-	return health;
 }
 
 /* A row of SPACE_STATE or SPACE_CHANGED_SINCE. */
@@ -45,7 +45,7 @@ static struct space_state read_row(struct store *store, struct query *row, insta
 	g_strlcpy(state.name, query_text(row, 2), sizeof state.name);
 	g_strlcpy(state.timezone, query_text(row, 3), sizeof state.timezone);
 	if (!state.removed)
-		state.health = find_health(store, state.key, now);
+		find_health(store, now, &state);
 	return state;
 }
 
@@ -90,9 +90,21 @@ void space_set_past(struct space_state *state, const struct history_point *point
 
 void space_look_back(struct store *store, struct space_state *state, instant when)
 {
-	struct history_point point = history_at(store, state->key, when);
+	struct history_point point = history_back(store, state->key, &state->point, when);
 
 	space_set_past(state, &point, when);
+}
+
+int64_t space_revision(struct store *store, const char *id)
+{
+	struct query *query = store_query(store, SQL_SPACE_REVISION);
+	int64_t revision = 0;
+
+	query_bind_text(query, 1, id);
+	if (query_next(query))
+		revision = query_integer(query, 0);
+	query_end(query);
+	return revision;
 }
 
 int64_t space_last_revision(struct store *store)
@@ -137,14 +149,18 @@ const char *space_health_name(enum space_health health)
 	return names[health];
 }
 
-static void add_state(GString *out, const struct space_state *state)
+static void add_description(GString *out, const struct space_state *state)
 {
-	const struct occupancy *occupancy = &state->point.occupancy;
-
 	json_add_text(out, "id", state->id);
 	json_add_text(out, "name", state->name);
 	json_add_text(out, "timezone", state->timezone);
 	add_optional(out, "capacity", state->capacity);
+}
+
+static void add_count(GString *out, const struct space_state *state)
+{
+	const struct occupancy *occupancy = &state->point.occupancy;
+
 	json_add_integer(out, "count", occupancy->count);
 	json_add_integer(out, "net", occupancy->net);
 	if (state->capacity == INT64_MIN)
@@ -161,7 +177,8 @@ static void add_state(GString *out, const struct space_state *state)
 void space_write(GString *out, const struct space_state *state)
 {
 	json_begin_object(out, NULL);
-	add_state(out, state);
+	add_description(out, state);
+	add_count(out, state);
 	json_end_object(out);
 }
 
@@ -208,18 +225,34 @@ static void add_children(GString *out, struct store *store, int64_t space,
 	json_end_array(out);
 }
 
-void space_write_surroundings(GString *out, struct store *store, int64_t space,
-			      const char *const *visible)
-{
-	add_parent_and_reset(out, store, space, visible);
-	add_children(out, store, space, visible);
-}
-
 void space_write_whole(GString *out, struct store *store, const struct space_state *state,
 		       const char *const *visible)
 {
 	json_begin_object(out, NULL);
-	add_state(out, state);
-	space_write_surroundings(out, store, state->key, visible);
+	add_description(out, state);
+	add_count(out, state);
+	add_parent_and_reset(out, store, state->key, visible);
+	add_children(out, store, state->key, visible);
 	json_end_object(out);
+}
+
+size_t space_write_frame(GString *out, struct store *store, const struct space_state *state)
+{
+	size_t place;
+
+	json_begin_object(out, NULL);
+	add_description(out, state);
+	place = out->len;
+	add_parent_and_reset(out, store, state->key, NULL);
+	add_children(out, store, state->key, NULL);
+	json_end_object(out);
+	return place;
+}
+
+void space_write_framed(GString *out, const char *frame, size_t size, size_t place,
+			const struct space_state *state)
+{
+	g_string_append_len(out, frame, (gssize)place);
+	add_count(out, state);
+	g_string_append_len(out, frame + place, (gssize)(size - place));
 }

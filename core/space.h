@@ -25,6 +25,9 @@ struct space_state {
 	struct history_point point;
 	instant as_of;
 	enum space_health health;
+	/* When an installation begins or ends next, as planned by now; INSTANT_NONE: none. Up to then `health` stays
+	 * as long as the revision does. */
+	instant health_until;
 };
 
 /* The space right now; `as_of` is given by the caller. RESULT_NOT_FOUND if there is no such space. */
@@ -40,6 +43,9 @@ MUST_USE enum result space_find_removed_too(struct store *store, const char *id,
 void space_look_back(struct store *store, struct space_state *state, instant when);
 /* The same with what history_at has given. */
 void space_set_past(struct space_state *state, const struct history_point *point, instant when);
+
+/* The revision of a space; 0 if there is no such space. */
+int64_t space_revision(struct store *store, const char *id);
 
 /* The revision given last, to any space. */
 int64_t space_last_revision(struct store *store);
@@ -59,9 +65,11 @@ void space_write(GString *out, const struct space_state *state);
 void space_write_whole(GString *out, struct store *store, const struct space_state *state,
 		       const char *const *visible);
 
-/* Only what stands around it, as members of an object that the caller has begun. */
-void space_write_surroundings(GString *out, struct store *store, int64_t space,
-			      const char *const *visible);
+/* The same in two steps. The frame, what all may see of it but for the count, stays as long as the revision does;
+ * `place` is where the count belongs. */
+size_t space_write_frame(GString *out, struct store *store, const struct space_state *state);
+void space_write_framed(GString *out, const char *frame, size_t size, size_t place,
+			const struct space_state *state);
 
 const char *space_health_name(enum space_health health); /* "unknown", … */
 

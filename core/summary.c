@@ -160,8 +160,11 @@ static bool nothing_before_matters(const struct span *span)
 static void prefix_level(struct store *store, int64_t space, int level, int64_t first, int64_t last,
 			 struct span *span)
 {
-	struct query *query = store_query(store, SQL_SUMMARY_BACKWARDS);
+	struct query *query;
 
+	if (first > last)
+		return;
+	query = store_query(store, SQL_SUMMARY_BACKWARDS);
 	query_bind_integer(query, 1, space);
 	query_bind_integer(query, 2, level);
 	query_bind_integer(query, 3, first);

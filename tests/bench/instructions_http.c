@@ -17,6 +17,7 @@
 #include "auth.h"
 #include "http.h"
 #include "live.h"
+#include "memory.h"
 #include "metrics.h"
 #include "routes.h"
 #include "services.h"
@@ -140,6 +141,7 @@ int main(int argc, char **argv)
 		fail("a database is expected");
 	options.database = argv[1];
 	options.auth = auth_new("", true);
+	services.memory = memory_new();
 	services.metrics = metrics_new(routes, route_count);
 	services.live = live_start(argv[1]);
 	server = http_start(&options, &problem);
@@ -155,6 +157,7 @@ int main(int argc, char **argv)
 	http_stop(server);
 	live_free(services.live);
 	metrics_free(services.metrics);
+	memory_free(services.memory);
 	auth_free(options.auth);
 	g_rand_free(client.dice);
 	return EXIT_SUCCESS;
