@@ -80,8 +80,10 @@ bool accept_is_type(const char *content_type, const char *type)
 
 bool accept_names_tag(const char *header, const char *tag)
 {
-	g_auto(GStrv) items = items_of(header != NULL ? header : "");
+	g_auto(GStrv) items = header != NULL ? items_of(header) : NULL;
 
+	if (items == NULL)
+		return false;
 	for (char **item = items; *item != NULL; item++) {
 		const char *named = *item;
 

@@ -49,23 +49,36 @@ static const char *title_of(int status)
 
 static bool has_header(const struct http_request *request, const char *name)
 {
-	for (guint i = 0; i < request->headers->len; i++) {
-		if (g_ascii_strcasecmp(g_array_index(request->headers, struct header, i).name,
-				       name) == 0)
+	for (size_t i = 0; i < request->header_count; i++) {
+		if (g_ascii_strcasecmp(request->headers[i].name, name) == 0)
 			return true;
 	}
 	return false;
 }
 
+/* `owned` is taken over; if it is NULL, the value is a constant. */
+static void add_header(struct http_request *request, const char *name, const char *value,
+		       char *owned)
+{
+	g_assert(request->header_count < HEADERS_MOST);
+	request->headers[request->header_count++] = (struct header){name, value, owned};
+}
+
 void http_add_header(struct http_request *request, const char *name, const char *format, ...)
 {
-	struct header header = {.name = name};
 	va_list arguments;
+	char *value;
 
 	va_start(arguments, format);
-	header.value = g_strdup_vprintf(format, arguments);
+	value = g_strdup_vprintf(format, arguments);
 	va_end(arguments);
-	g_array_append_val(request->headers, header);
+	add_header(request, name, value, value);
+}
+
+void answer_forget_headers(struct http_request *request)
+{
+	while (request->header_count > 0)
+		g_free(request->headers[--request->header_count].owned);
 }
 
 /* Answers */
@@ -106,21 +119,23 @@ static bool is_shared(const struct http_request *request)
 
 void http_keep(struct http_request *request, unsigned max_age_s)
 {
-	const char *whose = is_shared(request) ? "" : "private, ";
+	bool shared = is_shared(request);
 
 	if (max_age_s == 0)
-		http_add_header(request, "Cache-Control", "%sno-cache", whose);
+		add_header(request, "Cache-Control", shared ? "no-cache" : "private, no-cache",
+			   NULL);
 	else
-		http_add_header(request, "Cache-Control", "%smax-age=%u", whose, max_age_s);
+		http_add_header(request, "Cache-Control", "%smax-age=%u", shared ? "" : "private, ",
+				max_age_s);
 }
 
 bool http_unchanged(struct http_request *request, const char *revision, unsigned max_age_s)
 {
 	/* Weak: compressed or not, the same tag; and as_of moves on while nothing changes. */
-	g_autofree char *tag = g_strdup_printf("W/\"%s%s\"", revision,
-					       request->format == FORMAT_CSV ? "-csv" : "");
+	char *tag = g_strconcat("W/\"", revision, request->format == FORMAT_CSV ? "-csv" : "", "\"",
+				NULL);
 
-	http_add_header(request, "ETag", "%s", tag);
+	add_header(request, "ETag", tag, tag);
 	http_keep(request, max_age_s);
 	if (!accept_names_tag(http_header(request, "If-None-Match"), tag))
 		return false;
@@ -247,11 +262,8 @@ void answer_each_header(const struct http_request *request,
 		{"Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"},
 	};
 
-	for (guint i = 0; i < request->headers->len; i++) {
-		const struct header *header = &g_array_index(request->headers, struct header, i);
-
-		found(context, header->name, header->value);
-	}
+	for (size_t i = 0; i < request->header_count; i++)
+		found(context, request->headers[i].name, request->headers[i].value);
 	for (size_t i = 0; i < G_N_ELEMENTS(defaults); i++) {
 		if (!has_header(request, defaults[i][0]))
 			found(context, defaults[i][0], defaults[i][1]);

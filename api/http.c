@@ -60,11 +60,10 @@ static struct connection *connection_of(struct MHD_Connection *connection)
 		->socket_context;
 }
 
-static void give_time(struct http_request *request, int timeouts)
+static void give_time(struct http_request *request, int64_t now_us, int timeouts)
 {
 	connection_of(request->connection)->due_us =
-		g_get_monotonic_time() +
-		(int64_t)request->options->timeout_s * timeouts * G_USEC_PER_SEC;
+		now_us + (int64_t)request->options->timeout_s * timeouts * G_USEC_PER_SEC;
 }
 
 static void note_connection(void *context, struct MHD_Connection *of, void **socket_context,
@@ -108,11 +107,6 @@ void http_tend(struct http_server *server)
 
 /* Requests */
 
-static void clear_header(void *data)
-{
-	g_free(((struct header *)data)->value);
-}
-
 static void *begin_request(void *context, const char *target, struct MHD_Connection *connection)
 {
 	struct http_server *server = context;
@@ -124,8 +118,6 @@ static void *begin_request(void *context, const char *target, struct MHD_Connect
 	request->began_us = g_get_monotonic_time();
 	request->received = instant_now();
 	request->target = g_strdup(target);
-	request->headers = g_array_new(FALSE, FALSE, sizeof(struct header));
-	g_array_set_clear_func(request->headers, clear_header);
 	return request;
 }
 
@@ -149,7 +141,7 @@ static void forget_answer(struct http_request *request)
 	request->answered = false;
 	request->status = 0;
 	request->type = NULL;
-	g_array_set_size(request->headers, 0);
+	answer_forget_headers(request);
 	if (request->answer != NULL)
 		g_string_free(request->answer, TRUE);
 	request->answer = NULL;
@@ -160,7 +152,6 @@ static void free_request(struct http_request *request)
 	forget_answer(request);
 	if (request->body != NULL)
 		g_byte_array_unref(request->body);
-	g_array_unref(request->headers);
 	auth_release(&request->rights);
 	uri_clear(&request->uri);
 	g_free(request->target);
@@ -173,6 +164,7 @@ static void end_request(void *context, struct MHD_Connection *connection, void *
 	struct http_server *server = context;
 	struct http_request *request = *request_context;
 	const struct http_options *options = server->options;
+	int64_t now_us = g_get_monotonic_time();
 
 	(void)connection;
 	(void)code;
@@ -180,8 +172,8 @@ static void end_request(void *context, struct MHD_Connection *connection, void *
 		return;
 	if (request->status != 0 && options->observer != NULL)
 		options->observer(options->context, request->route, request->status,
-				  g_get_monotonic_time() - request->began_us);
-	give_time(request, 1);
+				  now_us - request->began_us);
+	give_time(request, now_us, 1);
 	free_request(request);
 	*request_context = NULL;
 }
@@ -259,7 +251,7 @@ static struct MHD_Response *make_response(struct http_request *request)
 	size_t size = body != NULL ? body->len : 0;
 
 	if (stream != NULL) {
-		give_time(request, STREAM_TIMEOUTS);
+		give_time(request, g_get_monotonic_time(), STREAM_TIMEOUTS);
 		request->stream = NULL;
 		return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK_BYTES,
 							 read_stream, stream, end_stream);
@@ -353,7 +345,7 @@ static enum MHD_Result serve(void *context, struct MHD_Connection *connection, c
 	if (*body_size > 0)
 		return take_body(request, body, body_size);
 	if (!request->waiting && !request->answered) {
-		give_time(request, ANSWER_TIMEOUTS);
+		give_time(request, g_get_monotonic_time(), ANSWER_TIMEOUTS);
 		handle(request);
 		if (request->waiting)
 			return MHD_YES;

@@ -7,9 +7,13 @@
 #include "http.h"
 #include "uri.h"
 
+#define HEADERS_MOST                                                                               \
+	12 /* that answers have on top of those that all have; handlers add one or two */
+
 struct header {
 	const char *name; /* constant */
-	char *value;
+	const char *value;
+	char *owned; /* the same, or NULL if it is a constant */
 };
 
 enum format {
@@ -41,7 +45,8 @@ struct http_request {
 	int status;
 	const char *type; /* constant; NULL: no body */
 	GString *answer;
-	GArray *headers; /* of struct header */
+	struct header headers[HEADERS_MOST];
+	size_t header_count;
 	struct http_stream *stream;
 };
 
@@ -52,6 +57,8 @@ bool admission_judge_body(struct http_request *request);
 /* Has a body been announced? */
 bool admission_has_body(const struct http_request *request);
 
+/* Forgets what headers have been added. */
+void answer_forget_headers(struct http_request *request);
 /* Compresses the answer if that pays. */
 void answer_compress(struct http_request *request);
 /* Calls `found` for each header of the answer, those that every answer has included. */

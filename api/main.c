@@ -129,7 +129,7 @@ static int run(const struct config *config, const char *config_path)
 	struct problem problem;
 
 	raise_file_limit();
-	services.memory = memory_new();
+	services.memory = memory_new(MEMORY_BYTES);
 	services.metrics = metrics_new(routes, route_count);
 	services.live = live_start(config->database);
 	listener.context = services.live;

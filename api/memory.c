@@ -2,9 +2,8 @@
 
 #include <string.h>
 
-#define PARTS 64  /* each with a lock of its own, so that threads hardly ever meet */
-#define PASTS 512 /* of a part; each less than a hundred bytes */
-#define PART_BYTES (MEMORY_BYTES / PARTS - PASTS * sizeof(struct known_past))
+#define PARTS 64          /* each with a lock of its own, so that threads hardly ever meet */
+#define PASTS_PART 8      /* this part of the bytes is for counts at an instant */
 #define OVERHEAD_BYTES 64 /* of an entry in the hash table, and of two blocks of memory */
 
 struct known_space {
@@ -25,11 +24,12 @@ struct known_past {
 
 struct part {
 	GMutex mutex;
-	GHashTable *spaces; /* of struct known_space by state.id */
-	GQueue recent;      /* the same, what was asked for last at the head */
-	size_t bytes;       /* of spaces */
+	GHashTable *spaces;       /* of struct known_space by state.id */
+	GQueue recent;            /* the same, what was asked for last at the head */
+	size_t bytes, most_bytes; /* of spaces */
 	/* What is looked for can stand at one place only, and whatever else belongs there takes it over. */
-	struct known_past pasts[PASTS];
+	struct known_past *pasts;
+	size_t past_count;
 };
 
 struct memory {
@@ -68,15 +68,19 @@ static void free_space(void *data)
 	g_free(known);
 }
 
-struct memory *memory_new(void)
+struct memory *memory_new(size_t bytes)
 {
 	struct memory *memory = g_new0(struct memory, 1);
+	size_t part_bytes = (bytes - sizeof *memory) / PARTS;
 
 	for (size_t i = 0; i < PARTS; i++) {
 		struct part *part = &memory->parts[i];
 
 		g_mutex_init(&part->mutex);
 		part->spaces = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, free_space);
+		part->past_count = part_bytes / PASTS_PART / sizeof(struct known_past);
+		part->pasts = g_new0(struct known_past, part->past_count);
+		part->most_bytes = part_bytes - part->past_count * sizeof(struct known_past);
 	}
 	return memory;
 }
@@ -87,9 +91,24 @@ void memory_free(struct memory *memory)
 		return;
 	for (size_t i = 0; i < PARTS; i++) {
 		g_hash_table_destroy(memory->parts[i].spaces);
+		g_free(memory->parts[i].pasts);
 		g_mutex_clear(&memory->parts[i].mutex);
 	}
 	g_free(memory);
+}
+
+size_t memory_bytes(struct memory *memory)
+{
+	size_t bytes = sizeof *memory;
+
+	for (size_t i = 0; i < PARTS; i++) {
+		struct part *part = &memory->parts[i];
+
+		g_mutex_lock(&part->mutex);
+		bytes += part->bytes + part->past_count * sizeof(struct known_past);
+		g_mutex_unlock(&part->mutex);
+	}
+	return bytes;
 }
 
 static struct part *part_of(struct memory *memory, const char *id)
@@ -111,7 +130,7 @@ static void forget(struct part *part, struct known_space *known)
 
 static void make_room(struct part *part)
 {
-	while (part->bytes > PART_BYTES)
+	while (part->bytes > part->most_bytes)
 		forget(part, part->recent.tail->data);
 }
 
@@ -268,7 +287,7 @@ static struct known_past *place_of_past(struct part *part, int64_t space, instan
 {
 	uint64_t mixed = ((uint64_t)when ^ ((uint64_t)space << 40)) * UINT64_C(0x9E3779B97F4A7C15);
 
-	return &part->pasts[(mixed >> 32) % PASTS];
+	return &part->pasts[(mixed >> 32) % part->past_count];
 }
 
 static bool recall_past(struct part *part, struct store *store, struct space_state *state,

@@ -4,7 +4,7 @@
  * A space as it is now is kept as long as the number of the last change in the database is the same, or else the revision
  * of the space is: whatever people see of a space raises it, but for the clock, by which installations begin and end;
  * struct space_state says until when that is not so. What a count was at an instant is kept as long as the revision is the
- * same. What only some may see is not kept. All but memory_new and memory_free within store_transaction. */
+ * same. What only some may see is not kept. What takes a store is called within store_transaction, from any thread. */
 #ifndef HEADCOUNT_MEMORY_H
 #define HEADCOUNT_MEMORY_H
 
@@ -12,12 +12,17 @@
 
 #include "space.h"
 
-#define MEMORY_BYTES (32 * 1024 * 1024) /* about 30,000 spaces and 30,000 counts at an instant */
+#define MEMORY_BYTES                                                                               \
+	(32 * 1024 * 1024) /* of headcount-api: 30,000 spaces, 40,000 counts at an instant */
 
 struct memory;
 
-struct memory *memory_new(void);
+/* Of so many bytes at most. */
+struct memory *memory_new(size_t bytes);
 void memory_free(struct memory *memory);
+
+/* How many are taken now. */
+size_t memory_bytes(struct memory *memory);
 
 /* As space_find. */
 MUST_USE enum result memory_find_space(struct memory *memory, struct store *store, const char *id,

@@ -8,6 +8,7 @@
 #include "broker.h"
 #include "http.h"
 #include "live.h"
+#include "memory.h"
 #include "metric.h"
 #include "services.h"
 
@@ -31,7 +32,7 @@ struct metrics {
 /* What is known at one moment. */
 struct snapshot {
 	double start_time, broker_connected, gateway_online, broker_drops, streams;
-	double database_bytes, wal_bytes;
+	double database_bytes, wal_bytes, memory_bytes;
 };
 
 /* clang-format off */
@@ -53,6 +54,8 @@ static const struct {
 		offsetof(struct snapshot, database_bytes)},
 	{{"headcount_api_wal_bytes", METRIC_GAUGE, "Size of the database's write-ahead log."},
 		offsetof(struct snapshot, wal_bytes)},
+	{{"headcount_api_memory_bytes", METRIC_GAUGE, "What is remembered of spaces; it has a bound."},
+		offsetof(struct snapshot, memory_bytes)},
 };
 
 static const struct metric requests =
@@ -159,6 +162,7 @@ static struct snapshot take_snapshot(const struct services *services)
 		.streams = (double)live_streams(services->live),
 		.database_bytes = file_bytes(database),
 		.wal_bytes = file_bytes(wal),
+		.memory_bytes = (double)memory_bytes(services->memory),
 	};
 }
 

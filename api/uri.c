@@ -19,7 +19,9 @@ static const char *skip_host(const char *text)
 /* NULL if an escape is none, stands for a NUL, or if there are bytes that are no UTF-8. */
 static char *decode(const char *text, size_t size)
 {
-	char *decoded = g_uri_unescape_segment(text, text + size, NULL);
+	char *decoded = memchr(text, '%', size) != NULL
+				? g_uri_unescape_segment(text, text + size, NULL)
+				: g_strndup(text, size);
 
 	if (decoded != NULL && g_utf8_validate(decoded, -1, NULL))
 		return decoded;
@@ -38,7 +40,7 @@ static char *decode_form(const char *text, size_t size)
 
 static void clear_path(struct uri *uri)
 {
-	for (size_t i = 0; i < URI_SEGMENTS; i++)
+	for (size_t i = 0; i < uri->segment_count; i++)
 		g_clear_pointer(&uri->segments[i], g_free);
 	uri->segment_count = 0;
 }
@@ -105,7 +107,7 @@ bool uri_parse(const char *text, struct uri *ret_uri, const char **reterr_why)
 void uri_clear(struct uri *uri)
 {
 	clear_path(uri);
-	for (size_t i = 0; i < URI_PARAMETERS; i++) {
+	for (size_t i = 0; i < uri->parameter_count; i++) {
 		g_free(uri->parameters[i].name);
 		g_free(uri->parameters[i].value);
 	}

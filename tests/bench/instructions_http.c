@@ -141,7 +141,7 @@ int main(int argc, char **argv)
 		fail("a database is expected");
 	options.database = argv[1];
 	options.auth = auth_new("", true);
-	services.memory = memory_new();
+	services.memory = memory_new(MEMORY_BYTES);
 	services.metrics = metrics_new(routes, route_count);
 	services.live = live_start(argv[1]);
 	server = http_start(&options, &problem);
