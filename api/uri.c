@@ -16,13 +16,15 @@ static const char *skip_host(const char *text)
 	return host + strcspn(host, "/?");
 }
 
-/* NULL if an escape is none, stands for a NUL, or if there are bytes that are no UTF-8. */
-static char *decode(const char *text, size_t size)
+/* NULL if an escape is none, stands for a NUL, or if there are bytes that are no UTF-8. Takes the text over. */
+static char *decode(char *text, size_t size)
 {
-	char *decoded = memchr(text, '%', size) != NULL
-				? g_uri_unescape_segment(text, text + size, NULL)
-				: g_strndup(text, size);
+	char *decoded = text;
 
+	if (memchr(text, '%', size) != NULL) {
+		decoded = g_uri_unescape_segment(text, text + size, NULL);
+		g_free(text);
+	}
 	if (decoded != NULL && g_utf8_validate(decoded, -1, NULL))
 		return decoded;
 	g_free(decoded);
@@ -31,10 +33,12 @@ static char *decode(const char *text, size_t size)
 
 static char *decode_form(const char *text, size_t size)
 {
-	g_autofree char *spaced = g_strndup(text, size);
+	char *spaced = g_strndup(text, size);
+	char *decoded;
 
-	char *decoded = decode(g_strdelimit(spaced, "+", ' '), size);
-
+	for (char *plus = strchr(spaced, '+'); plus != NULL; plus = strchr(plus, '+'))
+		*plus = ' ';
+	decoded = decode(spaced, size);
 	return decoded != NULL ? decoded : g_strdup(NO_TEXT);
 }
 
@@ -51,7 +55,9 @@ static void parse_path(const char *path, size_t size, struct uri *uri)
 
 	while (path < end) {
 		size_t length = strcspn(path + 1, "/?");
-		char *segment = uri->segment_count < URI_SEGMENTS ? decode(path + 1, length) : NULL;
+		char *segment = uri->segment_count < URI_SEGMENTS
+					? decode(g_strndup(path + 1, length), length)
+					: NULL;
 
 		if (segment == NULL) {
 			clear_path(uri);
