@@ -3,7 +3,7 @@
 #include <string.h>
 
 #define PARTS 64          /* each with a lock of its own, so that threads hardly ever meet */
-#define PASTS_PART 8      /* this part of the bytes is for counts at an instant */
+#define PASTS_SHARE 8     /* one byte in so many is for counts at an instant */
 #define OVERHEAD_BYTES 64 /* of an entry in the hash table, and of two blocks of memory */
 
 struct known_space {
@@ -47,9 +47,14 @@ static void *new_view(void)
 	return g_new0(struct view, 1);
 }
 
+static void free_view(void *view)
+{
+	g_free(view);
+}
+
 static int64_t last_revision(struct store *store)
 {
-	struct view *view = store_cache(store, new_view, g_free);
+	struct view *view = store_cache(store, new_view, free_view);
 
 	if (view->version != store_version(store)) {
 		view->revision = space_last_revision(store);
@@ -78,7 +83,7 @@ struct memory *memory_new(size_t bytes)
 
 		g_mutex_init(&part->mutex);
 		part->spaces = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, free_space);
-		part->past_count = part_bytes / PASTS_PART / sizeof(struct known_past);
+		part->past_count = part_bytes / PASTS_SHARE / sizeof(struct known_past);
 		part->pasts = g_new0(struct known_past, part->past_count);
 		part->most_bytes = part_bytes - part->past_count * sizeof(struct known_past);
 	}
@@ -146,7 +151,8 @@ static struct known_space *find(struct part *part, struct store *store, const ch
 	return known;
 }
 
-static bool is_past(const struct space_state *state, instant now)
+/* By the clock, whatever the revision says. */
+static bool is_outdated(const struct space_state *state, instant now)
 {
 	return now < state->as_of ||
 	       (state->health_until != INSTANT_NONE && now >= state->health_until);
@@ -159,7 +165,7 @@ static bool recall(struct part *part, struct store *store, const char *id, insta
 
 	g_mutex_lock(&part->mutex);
 	known = find(part, store, id, 0);
-	if (known != NULL && is_past(&known->state, now))
+	if (known != NULL && is_outdated(&known->state, now))
 		known = NULL;
 	if (known != NULL) {
 		*ret_state = known->state;

@@ -77,25 +77,29 @@ static char *extend(GString *out, size_t size)
 	return out->str + before;
 }
 
+static bool is_first(const GString *out)
+{
+	return out->len == 0 || out->str[out->len - 1] == '{' || out->str[out->len - 1] == '[';
+}
+
 /* What goes before a value: a comma unless it is the first, and its name. */
 static void begin_value(GString *out, const char *name)
 {
-	char last = out->len > 0 ? out->str[out->len - 1] : '[';
-	bool first = last == '{' || last == '[';
-	size_t size = name != NULL ? strlen(name) : 0;
+	bool comma = !is_first(out);
 	char *text;
 
 	if (name == NULL) {
-		if (!first)
+		if (comma)
 			*extend(out, 1) = ',';
 		return;
 	}
-	text = extend(out, size + (first ? strlen("\"\":") : strlen(",\"\":")));
-	if (!first)
+	text = extend(out, strlen(name) + (comma ? strlen(",\"\":") : strlen("\"\":")));
+	if (comma)
 		*text++ = ',';
 	*text++ = '"';
-	memcpy(text, name, size);
-	memcpy(text + size, "\":", 2);
+	text = stpcpy(text, name);
+	*text++ = '"';
+	*text = ':';
 }
 
 /* A value that is written as it is. */
@@ -202,30 +206,38 @@ static size_t cut_zeros(const char *text, size_t size)
 	return text[size - 1] == '.' ? size - 1 : size;
 }
 
+static void add_long_number(GString *out, const char *name, double value, int decimals)
+{
+	char text[DBL_MAX_10_EXP + 64];
+	char format[16];
+
+	g_snprintf(format, sizeof format, "%%.%df", decimals);
+	g_ascii_formatd(text, sizeof text, format, value);
+	add_value(out, name, text, cut_zeros(text, strlen(text)));
+}
+
 void json_add_number(GString *out, const char *name, double value, int decimals)
 {
 	static const uint64_t scales[] = {1, 10, 100, 1000, 10000, 100000, 1000000};
-	char text[DBL_MAX_10_EXP + 64];
-	char format[16];
-	char *end = text + sizeof text, *begin;
-	uint64_t scaled, fraction;
+	char text[48] = "";
+	char *end = text + sizeof text, *begin = end;
+	uint64_t scaled, scale;
 
 	if (!isfinite(value)) {
 		json_add_null(out, name);
 		return;
 	}
 	if (decimals >= (int)G_N_ELEMENTS(scales) || fabs(value) >= NUMBER_QUICK) {
-		g_snprintf(format, sizeof format, "%%.%df", decimals);
-		g_ascii_formatd(text, sizeof text, format, value);
-		add_value(out, name, text, cut_zeros(text, strlen(text)));
+		add_long_number(out, name, value, decimals);
 		return;
 	}
-	scaled = round_scaled(fabs(value), scales[decimals]);
-	fraction = scaled % scales[decimals];
-	begin = put_digits(end,
-			   fraction + scales[decimals]); /* its first digit becomes the point */
-	*begin = '.';
-	begin = put_digits(decimals > 0 ? begin : end, scaled / scales[decimals]);
+	scale = scales[decimals];
+	scaled = round_scaled(fabs(value), scale);
+	if (decimals > 0) {
+		begin = put_digits(end, scaled % scale + scale);
+		*begin = '.'; /* in place of the digit that has kept the zeros after it */
+	}
+	begin = put_digits(begin, scaled / scale);
 	if (signbit(value))
 		*--begin = '-';
 	add_value(out, name, begin, cut_zeros(begin, (size_t)(end - begin)));
