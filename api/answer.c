@@ -117,26 +117,21 @@ static bool is_shared(const struct http_request *request)
 	       request->rights.anonymous;
 }
 
-void http_keep(struct http_request *request, unsigned max_age_s)
+void http_keep(struct http_request *request, const char *how)
 {
-	bool shared = is_shared(request);
+	char *owned = is_shared(request) ? NULL : g_strconcat("private, ", how, NULL);
 
-	if (max_age_s == 0)
-		add_header(request, "Cache-Control", shared ? "no-cache" : "private, no-cache",
-			   NULL);
-	else
-		http_add_header(request, "Cache-Control", "%smax-age=%u", shared ? "" : "private, ",
-				max_age_s);
+	add_header(request, "Cache-Control", owned != NULL ? owned : how, owned);
 }
 
-bool http_unchanged(struct http_request *request, const char *revision, unsigned max_age_s)
+bool http_unchanged(struct http_request *request, const char *revision, const char *how)
 {
 	/* Weak: compressed or not, the same tag; and as_of moves on while nothing changes. */
 	char *tag = g_strconcat("W/\"", revision, request->format == FORMAT_CSV ? "-csv" : "", "\"",
 				NULL);
 
 	add_header(request, "ETag", tag, tag);
-	http_keep(request, max_age_s);
+	http_keep(request, how);
 	if (!accept_names_tag(http_header(request, "If-None-Match"), tag))
 		return false;
 	http_answer_empty(request, 304);

@@ -135,7 +135,8 @@ static bool is_unchanged(struct http_request *request, const struct question *qu
 						      question->state.point.revision, question->end)
 				    : g_strdup_printf("%" PRId64, question->state.point.revision);
 
-	return http_unchanged(request, revision, question->until_now ? 0 : SPACES_PAST_MAX_AGE_S);
+	return http_unchanged(request, revision,
+			      question->until_now ? HTTP_ASK_AGAIN : SPACES_PAST_KEPT);
 }
 
 static enum result show(struct store *store, void *context)

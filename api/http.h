@@ -134,12 +134,14 @@ void http_answer(struct http_request *request, int status, const char *type, GSt
 void http_answer_json(struct http_request *request, int status, GString *body);
 void http_answer_empty(struct http_request *request, int status);
 
-/* Says that the answer depends on `revision` and the URL alone, and how long it may be kept: now is 0. True if the
+/* Says that the answer depends on `revision` and the URL alone, and how it may be kept: see http_keep. True if the
  * client has it already; then that has been answered (304). */
-bool http_unchanged(struct http_request *request, const char *revision, unsigned max_age_s);
+bool http_unchanged(struct http_request *request, const char *revision, const char *how);
 
-/* How long the answer may be kept: 0 if the client is to ask each time. Without it the answer may not be stored. */
-void http_keep(struct http_request *request, unsigned max_age_s);
+/* How the answer may be kept (RFC 9111, 5.2.2), a constant: HTTP_ASK_AGAIN, or "max-age=60"; that it is private comes by
+ * itself. Without it the answer may not be stored. */
+#define HTTP_ASK_AGAIN "no-cache" /* the client asks each time whether it is still so */
+void http_keep(struct http_request *request, const char *how);
 
 /* A problem (RFC 9457): a sentence that says what was expected. */
 void http_refuse(struct http_request *request, int status, const char *format, ...)

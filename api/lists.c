@@ -103,7 +103,7 @@ static enum result show_one(struct store *store, void *context)
 		http_refuse(request, 404, "there is no %s '%s'", list->what, id);
 		return RESULT_OK;
 	}
-	http_keep(request, 0);
+	http_keep(request, HTTP_ASK_AGAIN);
 	http_answer_json(request, 200, g_steal_pointer(&body));
 	return RESULT_OK;
 }

@@ -191,6 +191,6 @@ void parameter_answer_page(struct http_request *request, GString *body, const ch
 		g_autofree char *link = http_link(request, cursor);
 		http_add_header(request, "Link", "<%s>; rel=\"next\"", link);
 	}
-	http_keep(request, 0);
+	http_keep(request, HTTP_ASK_AGAIN);
 	http_answer_json(request, 200, body);
 }

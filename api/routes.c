@@ -12,13 +12,13 @@
 #include "spaces.h"
 #include "uploads.h"
 
-#define CONTRACT_MAX_AGE_S 300
+#define CONTRACT_KEPT "max-age=300"
 
 /* What is the same until the program is replaced */
 
 static void show_contract(struct http_request *request)
 {
-	http_keep(request, CONTRACT_MAX_AGE_S);
+	http_keep(request, CONTRACT_KEPT);
 	http_answer_json(request, 200, g_string_new_len(openapi_json, (gssize)openapi_json_size));
 }
 

@@ -44,7 +44,8 @@ static enum result show(struct store *store, void *context)
 	if (when != INSTANT_NONE)
 		memory_look_back(services->memory, store, &state, when);
 	g_snprintf(revision, sizeof revision, "%" PRId64, state.point.revision);
-	if (http_unchanged(request, revision, when != INSTANT_NONE ? SPACES_PAST_MAX_AGE_S : 0))
+	if (http_unchanged(request, revision,
+			   when != INSTANT_NONE ? SPACES_PAST_KEPT : HTTP_ASK_AGAIN))
 		return RESULT_OK;
 	body = g_string_sized_new(BODY_BYTES);
 	memory_write_space(body, services->memory, store, &state, http_spaces(request));

@@ -7,8 +7,8 @@
 #include "http.h"
 #include "space.h"
 
-#define SPACES_PAST_MAX_AGE_S                                                                      \
-	60 /* how long an answer about the past may be kept: late data may still change it */
+/* How an answer about the past may be kept: late data may still change it. */
+#define SPACES_PAST_KEPT "max-age=60"
 
 /* The handler of the route. */
 void spaces_show(struct http_request *request);
