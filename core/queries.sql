@@ -97,9 +97,7 @@ WHERE space = ?1 AND level = ?2 AND span BETWEEN ?3 AND ?4
 ORDER BY span;
 
 -- SUMMARY_BACKWARDS
-SELECT span, entries, exits, sum, lowest, highest, peak,
-	reset_time, reset_count, reset_net, reset_lowest, reset_highest, area, reset_area,
-	last_event_time, last_change_time
+SELECT sum, lowest, reset_time, reset_count, reset_net, last_event_time, last_change_time
 FROM summary
 WHERE space = ?1 AND level = ?2 AND span BETWEEN ?3 AND ?4
 ORDER BY span DESC;

@@ -39,7 +39,8 @@ void summary_each(struct store *store, int64_t space, int level, int64_t first, 
 int64_t summary_last_hour(struct store *store, int64_t space);
 
 /* Puts everything before the hour in front of `span`. The hour is not after the last one with a change, so that
- * all spans before it are complete. Reads at most 15 rows a level, and stops at a reset with an event behind it. */
+ * all spans before it are complete. Reads at most 15 rows a level, and stops at a reset with an event behind it. Only
+ * what span_end says of the result, and its two last times, hold for all of it. */
 void summary_prefix(struct store *store, int64_t space, int64_t hour, struct span *span);
 
 #endif
