@@ -146,7 +146,7 @@ static bool judge_parameters(struct http_request *request)
 {
 	const struct route *route = request->route;
 
-	for (size_t i = 0; i < request->uri.parameter_count; i++) {
+	for (size_t i = 0; !route->is_file && i < request->uri.parameter_count; i++) {
 		const struct uri_parameter *parameter = &request->uri.parameters[i];
 		bool known = has_text(route->parameters, parameter->name) ||
 			     (route->csv != NULL && strcmp(parameter->name, "format") == 0);
@@ -172,6 +172,8 @@ static bool judge_format(struct http_request *request)
 	int own_quality = accept_quality(accept, own);
 	int csv_quality = route->csv != NULL ? accept_quality(accept, "text/csv") : 0;
 
+	if (route->is_file)
+		return true;
 	if (named != NULL && strcmp(named, "json") != 0 && strcmp(named, "csv") != 0) {
 		http_refuse_parameter(request, "format", "expected json or csv");
 		return false;

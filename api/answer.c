@@ -1,16 +1,14 @@
 /* Answers: problems, cache control, formats. Nothing is sent here. */
 #include <stdarg.h>
 #include <string.h>
-#include <zlib.h>
 
 #include "accept.h"
 #include "csv.h"
+#include "gzip.h"
 #include "http_request.h"
 #include "json.h"
 
-#define GZIP_BYTES_LEAST 1024      /* below, a packet is a packet */
-#define GZIP_WINDOW_BITS (15 + 16) /* zlib.h: with a gzip header */
-#define GZIP_MEMORY_LEVEL 8
+#define GZIP_BYTES_LEAST 1024 /* below, a packet is a packet */
 
 #define PROBLEM_TYPE "application/problem+json"
 #define JSON_TYPE "application/json"
@@ -106,6 +104,13 @@ void http_answer_json(struct http_request *request, int status, GString *body)
 	http_answer(request, status, "text/csv; charset=utf-8; header=present", lines);
 }
 
+void http_answer_as_it_is(struct http_request *request, int status, const char *type,
+			  const GString *body)
+{
+	http_answer(request, status, type, g_string_new_len(body->str, (gssize)body->len));
+	request->as_it_is = true;
+}
+
 void http_answer_empty(struct http_request *request, int status)
 {
 	http_answer(request, status, NULL, NULL);
@@ -127,10 +132,17 @@ void http_keep(struct http_request *request, const char *how)
 bool http_unchanged(struct http_request *request, const char *revision, const char *how)
 {
 	/* Weak: compressed or not, the same tag; and as_of moves on while nothing changes. */
-	char *tag = g_strconcat("W/\"", revision, request->format == FORMAT_CSV ? "-csv" : "", "\"",
-				NULL);
+	g_autofree char *tag = g_strconcat("W/\"", revision,
+					   request->format == FORMAT_CSV ? "-csv" : "", "\"", NULL);
 
-	add_header(request, "ETag", tag, tag);
+	return http_has_tag(request, tag, how);
+}
+
+bool http_has_tag(struct http_request *request, const char *tag, const char *how)
+{
+	char *owned = g_strdup(tag);
+
+	add_header(request, "ETag", owned, owned);
 	http_keep(request, how);
 	if (!accept_names_tag(http_header(request, "If-None-Match"), tag))
 		return false;
@@ -204,40 +216,15 @@ void http_refuse_member(struct http_request *request, int status, int64_t item, 
 
 /* Sending */
 
-static GString *compress_text(const GString *text)
-{
-	z_stream stream = {0};
-	GString *packed;
-	uLong bound;
-
-	if (deflateInit2(&stream, Z_BEST_SPEED, Z_DEFLATED, GZIP_WINDOW_BITS, GZIP_MEMORY_LEVEL,
-			 Z_DEFAULT_STRATEGY) != Z_OK)
-		return NULL;
-	bound = deflateBound(&stream, text->len);
-	packed = g_string_sized_new(bound);
-	stream.next_in = (Bytef *)text->str;
-	stream.avail_in = (uInt)text->len;
-	stream.next_out = (Bytef *)packed->str;
-	stream.avail_out = (uInt)bound;
-	if (deflate(&stream, Z_FINISH) != Z_STREAM_END || stream.total_out >= text->len) {
-		g_string_free(packed, TRUE);
-		packed = NULL;
-	} else {
-		packed->len = stream.total_out;
-	}
-	deflateEnd(&stream);
-	return packed;
-}
-
 void answer_compress(struct http_request *request)
 {
 	GString *packed;
 
-	if (request->answer == NULL || request->answer->len < GZIP_BYTES_LEAST ||
-	    has_header(request, "Content-Encoding") ||
+	if (request->answer == NULL || request->as_it_is ||
+	    request->answer->len < GZIP_BYTES_LEAST ||
 	    accept_coding_quality(http_header(request, "Accept-Encoding"), "gzip") == 0)
 		return;
-	packed = compress_text(request->answer);
+	packed = gzip_pack(request->answer->str, request->answer->len, GZIP_EFFORT_LEAST);
 	if (packed == NULL)
 		return;
 	g_string_free(request->answer, TRUE);

@@ -142,6 +142,7 @@ static void forget_answer(struct http_request *request)
 	request->status = 0;
 	request->type = NULL;
 	answer_forget_headers(request);
+	request->as_it_is = false;
 	if (request->answer != NULL)
 		g_string_free(request->answer, TRUE);
 	request->answer = NULL;

@@ -57,7 +57,10 @@ struct route {
 	const struct csv *csv;
 	/* The types that a body may have, or else 415; NULL: none is expected. */
 	const char *const *bodies;
-	const char *type;    /* of the answer, for Accept; NULL: application/json */
+	const char *type; /* of the answer, for Accept; NULL: application/json */
+	/* A file for browsers: its type is what it is, whatever Accept says (RFC 9110, 12.5.1, leaves that open),
+	 * and the query is for the script in it. */
+	bool is_file;
 	const void *details; /* for routes that share a handler */
 };
 
@@ -132,17 +135,23 @@ void http_add_header(struct http_request *request, const char *name, const char 
 /* The body is taken over. JSON becomes CSV here, if that was asked for. */
 void http_answer(struct http_request *request, int status, const char *type, GString *body);
 void http_answer_json(struct http_request *request, int status, GString *body);
+/* A body that is not compressed, because that has been done, or seen to. Copied. */
+void http_answer_as_it_is(struct http_request *request, int status, const char *type,
+			  const GString *body);
 void http_answer_empty(struct http_request *request, int status);
 
 /* Says that the answer depends on `revision` and the URL alone, and how it may be kept: see http_keep. True if the
  * client has it already; then that has been answered (304). */
 bool http_unchanged(struct http_request *request, const char *revision, const char *how);
 
+/* The same of an answer that has an ETag of its own, `tag`. Other headers come before: a 304 has them too, and where it
+ * has others than the answer, they replace those that the client keeps. */
+bool http_has_tag(struct http_request *request, const char *tag, const char *how);
+
 /* How the answer may be kept (RFC 9111, 5.2.2), a constant: HTTP_ASK_AGAIN, or "max-age=60"; that it is private comes by
  * itself. Without it the answer may not be stored. */
 #define HTTP_ASK_AGAIN "no-cache" /* the client asks each time whether it is still so */
 void http_keep(struct http_request *request, const char *how);
-
 /* A problem (RFC 9457): a sentence that says what was expected. */
 void http_refuse(struct http_request *request, int status, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));

@@ -45,6 +45,7 @@ struct http_request {
 	int status;
 	const char *type; /* constant; NULL: no body */
 	GString *answer;
+	bool as_it_is; /* it is not to be compressed */
 	struct header headers[HEADERS_MOST];
 	size_t header_count;
 	struct http_stream *stream;

@@ -16,6 +16,7 @@
 #include "log.h"
 #include "memory.h"
 #include "metrics.h"
+#include "pages.h"
 #include "program.h"
 #include "routes.h"
 #include "services.h"
@@ -23,12 +24,18 @@
 #define PROGRAM "headcount-api"
 #define TICK_S 1
 
-static enum result check_token_file(const struct config *config, struct problem *reterr_problem)
+static enum result check(const struct config *config, struct problem *reterr_problem)
 {
+	struct pages *pages;
+	enum result result;
+
 	if (access(config->token_file, R_OK) < 0 && errno != ENOENT)
 		return problem_set(reterr_problem, RESULT_INVALID, "token_file",
 				   "[api] token_file: %s can't be read", config->token_file);
-	return RESULT_OK;
+	result = pages_open(config->web_dir, &pages, reterr_problem);
+	if (result == RESULT_OK)
+		pages_close(pages);
+	return result;
 }
 
 /* A connection is a file, and the usual limit of 1024 is below what is configured. */
@@ -57,15 +64,16 @@ static sigset_t block_signals(void)
 	return signals;
 }
 
-static void reload(const char *config_path)
+static void reload(const struct services *services, const char *config_path)
 {
 	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" G_GINT64_FORMAT, g_get_monotonic_time());
 	program_reload(PROGRAM, config_path);
+	pages_reload(services->pages);
 	sd_notify(0, "READY=1");
 }
 
-static void wait_for_end(struct http_server *server, const sigset_t *signals,
-			 const char *config_path)
+static void wait_for_end(const struct services *services, struct http_server *server,
+			 const sigset_t *signals, const char *config_path)
 {
 	const struct timespec tick = {.tv_sec = TICK_S};
 
@@ -75,7 +83,7 @@ static void wait_for_end(struct http_server *server, const sigset_t *signals,
 		if (signal == SIGTERM || signal == SIGINT)
 			return;
 		if (signal == SIGHUP)
-			reload(config_path);
+			reload(services, config_path);
 		http_tend(server);
 		sd_notify(0, "WATCHDOG=1");
 	}
@@ -122,13 +130,18 @@ static int run(const struct config *config, const char *config_path)
 {
 	sigset_t signals = block_signals();
 	struct services services = {.config = config};
-	struct auth *auth = auth_new(config->token_file, config->anonymous_read);
+	struct auth *auth;
 	struct broker_listener listener = {.spaces_changed = live_changed};
 	struct http_server *server = NULL;
 	struct http_options options;
 	struct problem problem;
 
 	raise_file_limit();
+	if (pages_open(config->web_dir, &services.pages, &problem) != RESULT_OK) {
+		log_error("%s", problem.detail);
+		return EX_UNAVAILABLE;
+	}
+	auth = auth_new(config->token_file, config->anonymous_read);
 	services.memory = memory_new(MEMORY_BYTES);
 	services.metrics = metrics_new(routes, route_count);
 	services.live = live_start(config->database);
@@ -139,7 +152,7 @@ static int run(const struct config *config, const char *config_path)
 	if (server != NULL) {
 		sd_notify(0, "READY=1\nSTATUS=working");
 		log_info("listening on %s port %d", config->api_address, (int)config->api_port);
-		wait_for_end(server, &signals, config_path);
+		wait_for_end(&services, server, &signals, config_path);
 	} else {
 		log_error("%s", problem.detail);
 	}
@@ -148,6 +161,7 @@ static int run(const struct config *config, const char *config_path)
 	metrics_free(services.metrics);
 	memory_free(services.memory);
 	auth_free(auth);
+	pages_close(services.pages);
 	return server != NULL ? EX_OK : EX_UNAVAILABLE;
 }
 
@@ -156,7 +170,7 @@ int main(int argc, char **argv)
 	const struct program program = {
 		.name = PROGRAM,
 		.summary = "Answers over HTTP how many people are, or were, in each space.",
-		.check = check_token_file,
+		.check = check,
 		.run = run,
 	};
 

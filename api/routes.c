@@ -8,6 +8,7 @@
 #include "metric.h"
 #include "metrics.h"
 #include "openapi.h"
+#include "pages.h"
 #include "readiness.h"
 #include "spaces.h"
 #include "uploads.h"
@@ -106,6 +107,14 @@ const struct route routes[] = {
 		.parameters = NAMES("reason", "dpu")},
 	{"POST",   "/rejected-events/replay",  commands_carry_out, SCOPE_ADMIN, .bodies = JSON_BODY},
 	{"DELETE", "/rejected-events/{id}",    commands_carry_out, SCOPE_ADMIN, .bodies = NO_BODY},
+
+	{"GET", "/", pages_show, SCOPE_NONE, .is_file = true, .details = "overview.html"},
+	{"GET", "/display/{id}", pages_show, SCOPE_NONE, .is_file = true, .details = "display.html"},
+	{"GET", "/history/{id}", pages_show, SCOPE_NONE, .is_file = true, .details = "history.html"},
+	{"GET", "/admin", pages_show, SCOPE_NONE, .is_file = true, .details = "admin.html"},
+	{"GET", "/login", pages_show, SCOPE_NONE, .is_file = true, .details = "login.html"},
+	{"GET", "/robots.txt", pages_show, SCOPE_NONE, .is_file = true, .details = "robots.txt"},
+	{"GET", "/web/{file}", pages_show_named, SCOPE_NONE, .is_file = true},
 
 	{"GET", "/openapi.json", show_contract, SCOPE_NONE, .type = JSON},
 	{"GET", "/healthz", readiness_show_alive, SCOPE_NONE, .type = JSON},

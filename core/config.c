@@ -79,6 +79,9 @@ static const struct key keys[] = {
 	{"api", "token_file", TYPE_NAME, offsetof(struct config, token_file),
 		"/etc/headcount/tokens", 0, 0,
 		"Who else may do what: the file that `headcount token` makes. Read again when it changes."},
+	{"api", "web_dir", TYPE_TEXT, offsetof(struct config, web_dir), "", 0, 0,
+		"Folder of the pages for browsers; empty: the one that came with the program. Its files are\n"
+		"read at the start, and again on SIGHUP."},
 	{"api", "threads", TYPE_INTEGER, offsetof(struct config, threads), "4", 1, 64,
 		"How many requests are answered at once; those that wait for the gateway don't count."},
 	{"api", "connections", TYPE_INTEGER, offsetof(struct config, connections), "4096", 16, 100000,

@@ -33,6 +33,7 @@ struct config {
 	int64_t api_port;
 	bool anonymous_read;
 	char *token_file;
+	char *web_dir; /* "": the one that came with the program */
 	int64_t threads;
 	int64_t connections;
 	int64_t connections_per_address;

@@ -20,6 +20,7 @@ import pytest
 from hypothesis import strategies as st
 
 import contract
+import web_folder
 from harness import Answer, Api, Broker, Gateway, Publisher, wait_until
 
 OPERATIONS = list(contract.operations())
@@ -123,7 +124,8 @@ def api(tmp_path_factory):
     """With a token of each scope, and none for anonymous readers."""
     folder = tmp_path_factory.mktemp("system")
     with Broker(folder) as broker, Gateway(broker, folder) as gateway:
-        with Api(gateway, folder, {"api": {"anonymous_read": False}}) as running:
+        pages = web_folder.write_pages(folder / "pages")
+        with Api(gateway, folder, {"api": {"anonymous_read": False, "web_dir": pages}}) as running:
             running.scopes = {scope: running.add_token(scope) for scope in ("read", "ingest", "admin")}
             running.token = running.scopes["read"]
             running.wait_connected()
@@ -182,6 +184,13 @@ COURSE = [
     ("DELETE", "/doorways/{id}", "/doorways/front", None),
     ("DELETE", "/spaces/{id}", "/spaces/room", None),
     ("DELETE", "/spaces/{id}", "/spaces/hall", None),
+    ("GET", "/", "/", None),
+    ("GET", "/display/{id}", "/display/hall?big=1", None),
+    ("GET", "/history/{id}", "/history/hall?start=2020-01-01&start=2021-01-01", None),
+    ("GET", "/admin", "/admin", None),
+    ("GET", "/login", "/login", None),
+    ("GET", "/robots.txt", "/robots.txt", None),
+    *(("GET", "/web/{file}", f"/web/{name}", None) for name in (*web_folder.PAGES, *web_folder.TYPES)),
     ("GET", "/openapi.json", "/openapi.json", None),
     ("GET", "/healthz", "/healthz", None),
     ("GET", "/readyz", "/readyz", None),
@@ -208,7 +217,7 @@ def test_every_operation_does_what_the_contract_says(api):
             continue
         head = send(api, "HEAD", target, operation)
         assert head.status == said.status
-        contents = operation["responses"]["200"]["content"]
+        contents = contract.resolve(operation["responses"]["200"])["content"]
         if "text/csv" in contents:
             rows = send(api, "GET", target, operation, headers={"Accept": "text/csv"})
             assert rows.headers["Content-Type"].startswith("text/csv")
@@ -218,7 +227,8 @@ def test_every_operation_does_what_the_contract_says(api):
 def with_nobody(template):
     """A path of that form, about what does not exist."""
     numbered = "installations" in template or "rejected" in template
-    return template.replace("{id}", "999999" if numbered else "nobody").replace("{at}", TIME)
+    filled = {"{id}": "999999" if numbered else "nobody", "{at}": TIME, "{file}": "nobody.js"}
+    return "/".join(filled.get(part, part) for part in template.split("/"))
 
 
 def a_body(operation):
@@ -246,8 +256,17 @@ def has_body(method, template, operation):
     return bool(contract.body_schemas(operation))
 
 
+def is_file(method, template, operation):
+    return "pages" in operation["tags"]
+
+
+def is_no_file(method, template, operation):
+    return not is_file(method, template, operation)
+
+
 def names_what_must_exist(method, template, operation):
-    return "{" in template and operation["operationId"] not in ("putEvents", "deleteRejectedEvent")
+    forgiving = ("putEvents", "deleteRejectedEvent", "showDisplay", "showHistory")
+    return "{" in template and operation["operationId"] not in forgiving
 
 
 @for_operations()
@@ -266,14 +285,14 @@ def test_a_token_for_something_else_is_refused(api, method, template, operation)
     assert said.status == 403, said.text
 
 
-@for_operations()
+@for_operations(is_no_file)
 def test_an_accept_that_nothing_meets_is_refused(api, method, template, operation):
     headers = {"Accept": "image/png"}
     said = send(api, method, with_nobody(template), operation, a_body(operation), headers=headers)
     assert said.status == 406, said.text
 
 
-@for_operations()
+@for_operations(is_no_file)
 def test_a_parameter_that_there_is_not_is_refused(api, method, template, operation):
     said = send(api, method, with_nobody(template) + "?colour=red", operation, a_body(operation))
     assert said.status == 400
@@ -305,7 +324,16 @@ def test_a_path_has_its_methods_and_no_others(api, template):
 
 # Requests made up
 
-KNOWN = {"spaces": ["A", "B"], "doorways": ["X"], "dpus": ["423"], "installations": ["1"], "rejected-events": ["1"]}
+KNOWN = {
+    "spaces": ["A", "B"],
+    "doorways": ["X"],
+    "dpus": ["423"],
+    "installations": ["1"],
+    "rejected-events": ["1"],
+    "display": ["A"],
+    "history": ["A"],
+    "web": [*web_folder.PAGES, *web_folder.TYPES, *web_folder.NOT_SERVED, "..", "."],
+}
 MOMENTS = st.sampled_from(
     ["2020-01-01", "2020-01-01 12:00", "2020-06-01T00:00:00Z", "2020-06-01T00:00:00.5+02:00", "1970-01-01 00:00",
      "2026-03-29 02:30", "2025-10-26 02:30", "2016-12-31T23:59:60Z", "9999-12-31T23:59:59Z", "2020-02-30 00:00"]
@@ -415,7 +443,7 @@ def segments(draw, template):
 def requests(draw):
     """(method, template, target, headers, body, operation)"""
     method, template, operation = draw(st.sampled_from([o for o in OPERATIONS if o[:2] not in ENDLESS]))
-    filled = {"{id}": draw(segments(template)), "{at}": draw(MOMENTS)}
+    filled = {"{at}": draw(MOMENTS)} | dict.fromkeys(("{id}", "{file}"), draw(segments(template)))
     path = "/".join(quote(filled.get(part, part), safe="") for part in template.split("/"))
     query = []
     for parameter in contract.parameters_of(template, method):
@@ -437,6 +465,8 @@ def requests(draw):
 
 def is_allowed(method, template, target, body, operation):
     """May this request be granted, as far as the contract tells? The pieces of it that a schema judges."""
+    if is_file(method, template, operation):
+        return True  # whatever the query is
     given = parse_qsl(target.partition("?")[2], keep_blank_values=True, errors="surrogateescape")
     known = {p["name"]: p for p in contract.parameters_of(template, method) if p["in"] == "query"}
     names = [name for name, _ in given]
