@@ -119,8 +119,9 @@ static bool judge_token(struct http_request *request)
 		int status;
 		const char *challenge, *detail; /* RFC 6750, 3 */
 	} refusals[] = {
-		[AUTH_MISSING] = {401, "Bearer realm=\"headcount\"",
-				  "a token is needed: Authorization: Bearer …"},
+		[AUTH_MISSING] =
+			{401, "Bearer realm=\"headcount\"",
+			 "a token is needed: Authorization: Bearer …, or a login at /login"},
 		[AUTH_UNKNOWN] = {401, "Bearer realm=\"headcount\", error=\"invalid_token\"",
 				  "the token is not known, or no longer"},
 		[AUTH_LACKING] = {403, "Bearer realm=\"headcount\", error=\"insufficient_scope\"",
@@ -128,13 +129,38 @@ static bool judge_token(struct http_request *request)
 	};
 	enum auth_verdict verdict =
 		auth_check(request->options->auth, http_header(request, "Authorization"),
-			   request->route->scope, request->received, &request->rights);
+			   http_cookie(request, AUTH_COOKIE), request->route->scope,
+			   request->received, &request->rights);
 
 	if (verdict == AUTH_GRANTED)
 		return true;
 	http_add_header(request, "WWW-Authenticate", "%s", refusals[verdict].challenge);
 	http_refuse(request, refusals[verdict].status, "%s", refusals[verdict].detail);
 	return false;
+}
+
+/* A browser sends the cookie with whatever any site makes it send, so a change needs a proof that a page of ours has asked
+ * for it. A form of another site can't send a header of its own, and a script there only after a preflight (CORS),
+ * which OPTIONS never grants here. Browsers that say where a request comes from are taken at their word, too. Beginning
+ * and ending a session is such a change even without a cookie: nobody is to be logged in as somebody else. Who has sent
+ * Authorization can't have been a browser that was made to. */
+static bool judge_origin(struct http_request *request)
+{
+	const char *proof = http_header(request, "Headcount-Request");
+	const char *site = http_header(request, "Sec-Fetch-Site");
+	bool reads = strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0;
+
+	if (reads || (!request->rights.by_cookie && request->route->scope != SCOPE_SESSION))
+		return true;
+	if (proof == NULL || strcmp(proof, "1") != 0)
+		http_refuse(request, 403,
+			    "with a cookie, or to log in or out, the header Headcount-Request: 1 "
+			    "is needed");
+	else if (site != NULL && strcmp(site, "same-origin") != 0)
+		http_refuse(request, 403,
+			    "only this server's own pages may ask for this: Sec-Fetch-Site must be "
+			    "same-origin");
+	return !request->answered;
 }
 
 static bool has_text(const char *const *texts, const char *text)
@@ -228,8 +254,8 @@ static bool judge_body_head(struct http_request *request)
 bool admission_judge(struct http_request *request)
 {
 	static bool (*const judges[])(struct http_request * request) = {
-		judge_size,       judge_target, judge_route,     judge_token,
-		judge_parameters, judge_format, judge_body_head,
+		judge_size,   judge_target,     judge_route,  judge_token,
+		judge_origin, judge_parameters, judge_format, judge_body_head,
 	};
 
 	request->judged = true;

@@ -239,7 +239,7 @@ void answer_each_header(const struct http_request *request,
 	/* Unless the handler has said otherwise. The policy allows nothing: these are no pages. */
 	static const char *const defaults[][2] = {
 		{"Cache-Control", "no-store"},
-		{"Vary", "Accept, Accept-Encoding, Authorization"},
+		{"Vary", "Accept, Accept-Encoding, Authorization, Cookie"},
 		{"X-Content-Type-Options", "nosniff"},
 		{"Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"},
 	};

@@ -113,6 +113,7 @@ static enum auth_verdict judge(const struct token *token, enum scope scope, inst
 		[SCOPE_READ] = TOKEN_READ | TOKEN_ADMIN,
 		[SCOPE_INGEST] = TOKEN_INGEST | TOKEN_ADMIN,
 		[SCOPE_ADMIN] = TOKEN_ADMIN,
+		[SCOPE_SESSION] = TOKEN_READ | TOKEN_INGEST | TOKEN_ADMIN,
 	};
 
 	if (token == NULL || (token->expires != INSTANT_NONE && token->expires <= now))
@@ -120,28 +121,49 @@ static enum auth_verdict judge(const struct token *token, enum scope scope, inst
 	return token->scopes & granting[scope] ? AUTH_GRANTED : AUTH_LACKING;
 }
 
-enum auth_verdict auth_check(struct auth *auth, const char *authorization, enum scope scope,
-			     instant now, struct auth_rights *ret_rights)
+static enum auth_verdict find(struct auth *auth, const char *text, enum scope scope, instant now,
+			      struct auth_rights *ret_rights)
 {
-	const char *text = token_of(authorization);
-	bool open = scope == SCOPE_NONE || (scope == SCOPE_READ && auth->anonymous_read);
 	uint8_t digest[TOKEN_DIGEST_BYTES];
 	const struct token *token = NULL;
 	enum auth_verdict verdict;
 
-	*ret_rights = (struct auth_rights){.anonymous = true};
-	if (scope == SCOPE_NONE || (text == NULL && open))
-		return AUTH_GRANTED;
-	if (text == NULL)
-		return AUTH_MISSING;
 	*ret_rights = (struct auth_rights){.tokens = acquire_tokens(auth)};
 	token_digest(text, digest);
 	if (ret_rights->tokens != NULL)
 		token = token_find(ret_rights->tokens->tokens, digest);
 	verdict = judge(token, scope, now);
-	if (verdict == AUTH_GRANTED)
-		ret_rights->spaces = (const char *const *)token->spaces;
-	return verdict;
+	if (verdict != AUTH_GRANTED)
+		return verdict;
+	ret_rights->token = token;
+	ret_rights->spaces = (const char *const *)token->spaces;
+	return AUTH_GRANTED;
+}
+
+enum auth_verdict auth_find(struct auth *auth, const char *text, instant now,
+			    struct auth_rights *ret_rights)
+{
+	return find(auth, text, SCOPE_SESSION, now, ret_rights);
+}
+
+enum auth_verdict auth_check(struct auth *auth, const char *authorization, const char *cookie,
+			     enum scope scope, instant now, struct auth_rights *ret_rights)
+{
+	const char *bearer = token_of(authorization);
+	const char *text = bearer != NULL ? bearer : cookie;
+	bool open = scope == SCOPE_SESSION || (scope == SCOPE_READ && auth->anonymous_read);
+	enum auth_verdict verdict;
+
+	*ret_rights = (struct auth_rights){.anonymous = true};
+	if (text != NULL && *text == '\0')
+		text = NULL;
+	if (scope == SCOPE_NONE || (text == NULL && open))
+		return AUTH_GRANTED;
+	if (text == NULL)
+		return AUTH_MISSING;
+	verdict = find(auth, text, scope, now, ret_rights);
+	ret_rights->by_cookie = bearer == NULL;
+	return scope == SCOPE_SESSION ? AUTH_GRANTED : verdict;
 }
 
 void auth_release(struct auth_rights *rights)

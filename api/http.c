@@ -398,6 +398,11 @@ const char *http_header(const struct http_request *request, const char *name)
 	return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
 }
 
+const char *http_cookie(const struct http_request *request, const char *name)
+{
+	return MHD_lookup_connection_value(request->connection, MHD_COOKIE_KIND, name);
+}
+
 const char *http_body(const struct http_request *request, size_t *ret_size)
 {
 	*ret_size = request->body != NULL ? request->body->len : 0;
@@ -412,6 +417,11 @@ instant http_received(const struct http_request *request)
 char *http_link(const struct http_request *request, const char *cursor)
 {
 	return uri_replace(request->target, "cursor", cursor);
+}
+
+const struct auth_rights *http_rights(const struct http_request *request)
+{
+	return &request->rights;
 }
 
 const char *const *http_spaces(const struct http_request *request)

@@ -24,6 +24,7 @@
 #define HTTP_URI_BYTES 8192     /* a longer one is a 414 */
 #define HTTP_HEADER_BYTES 16384 /* all of a request's headers; more is a 431 */
 
+struct auth_rights;
 struct http_request;
 struct http_server;
 
@@ -34,6 +35,8 @@ enum scope {
 	SCOPE_READ, /* for tokens that may read, and for everybody if api.anonymous_read says so */
 	SCOPE_INGEST, /* for tokens of DPUs */
 	SCOPE_ADMIN,
+	/* For anybody, while a token that is known is looked at: who somebody is, is the question. */
+	SCOPE_SESSION,
 };
 
 /* How an answer in JSON is written as CSV: the member with the array of objects (NULL: the answer is the one object), and
@@ -110,12 +113,17 @@ const char *http_path_part(const struct http_request *request, size_t index);
 const char *http_parameter(const struct http_request *request, const char *name);
 /* A header; NULL if it is absent. */
 const char *http_header(const struct http_request *request, const char *name);
+/* A cookie of the request, as it was sent; NULL if it is absent. */
+const char *http_cookie(const struct http_request *request, const char *name);
 const char *http_body(const struct http_request *request, size_t *ret_size);
 /* When the request came. */
 instant http_received(const struct http_request *request);
 /* The path and query as they were sent, with `cursor` in place of the parameter of that name: for a link to the
  * next page. */
 char *http_link(const struct http_request *request, const char *cursor);
+
+/* What the request's token lets it do. */
+const struct auth_rights *http_rights(const struct http_request *request);
 
 /* The operator's ids of the spaces that the request's token is limited to, the last one NULL; NULL: no limit. What
  * lies elsewhere does not exist for it: 404. */

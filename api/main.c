@@ -91,8 +91,7 @@ static void wait_for_end(const struct services *services, struct http_server *se
 
 /* The program */
 
-static struct http_server *start_server(struct services *services, struct auth *auth,
-					struct http_options *ret_options,
+static struct http_server *start_server(struct services *services, struct http_options *ret_options,
 					struct problem *reterr_problem)
 {
 	const struct config *config = services->config;
@@ -102,7 +101,7 @@ static struct http_server *start_server(struct services *services, struct auth *
 		.route_count = route_count,
 		.context = services,
 		.observer = metrics_observe,
-		.auth = auth,
+		.auth = services->auth,
 		.database = config->database,
 		.address = config->api_address,
 		.port = (uint16_t)config->api_port,
@@ -130,7 +129,6 @@ static int run(const struct config *config, const char *config_path)
 {
 	sigset_t signals = block_signals();
 	struct services services = {.config = config};
-	struct auth *auth;
 	struct broker_listener listener = {.spaces_changed = live_changed};
 	struct http_server *server = NULL;
 	struct http_options options;
@@ -141,14 +139,14 @@ static int run(const struct config *config, const char *config_path)
 		log_error("%s", problem.detail);
 		return EX_UNAVAILABLE;
 	}
-	auth = auth_new(config->token_file, config->anonymous_read);
 	services.memory = memory_new(MEMORY_BYTES);
+	services.auth = auth_new(config->token_file, config->anonymous_read);
 	services.metrics = metrics_new(routes, route_count);
 	services.live = live_start(config->database);
 	listener.context = services.live;
 	services.broker = broker_start(config, &listener, &problem);
 	if (services.broker != NULL)
-		server = start_server(&services, auth, &options, &problem);
+		server = start_server(&services, &options, &problem);
 	if (server != NULL) {
 		sd_notify(0, "READY=1\nSTATUS=working");
 		log_info("listening on %s port %d", config->api_address, (int)config->api_port);
@@ -160,7 +158,7 @@ static int run(const struct config *config, const char *config_path)
 	live_free(services.live);
 	metrics_free(services.metrics);
 	memory_free(services.memory);
-	auth_free(auth);
+	auth_free(services.auth);
 	pages_close(services.pages);
 	return server != NULL ? EX_OK : EX_UNAVAILABLE;
 }

@@ -10,6 +10,7 @@
 #include "openapi.h"
 #include "pages.h"
 #include "readiness.h"
+#include "session.h"
 #include "spaces.h"
 #include "uploads.h"
 
@@ -107,6 +108,10 @@ const struct route routes[] = {
 		.parameters = NAMES("reason", "dpu")},
 	{"POST",   "/rejected-events/replay",  commands_carry_out, SCOPE_ADMIN, .bodies = JSON_BODY},
 	{"DELETE", "/rejected-events/{id}",    commands_carry_out, SCOPE_ADMIN, .bodies = NO_BODY},
+
+	{"GET",    "/session", session_show,  SCOPE_SESSION, .type = JSON},
+	{"POST",   "/session", session_begin, SCOPE_SESSION, .bodies = JSON_BODY},
+	{"DELETE", "/session", session_end,   SCOPE_SESSION, .bodies = NO_BODY},
 
 	{"GET", "/", pages_show, SCOPE_NONE, .is_file = true, .details = "overview.html"},
 	{"GET", "/display/{id}", pages_show, SCOPE_NONE, .is_file = true, .details = "display.html"},

@@ -7,6 +7,7 @@
 struct services {
 	const struct config *config;
 	struct memory *memory;
+	struct auth *auth;
 	struct pages *pages;
 	struct broker *broker;
 	struct live *live;

@@ -82,6 +82,9 @@ static const struct key keys[] = {
 	{"api", "web_dir", TYPE_TEXT, offsetof(struct config, web_dir), "", 0, 0,
 		"Folder of the pages for browsers; empty: the one that came with the program. Its files are\n"
 		"read at the start, and again on SIGHUP."},
+	{"api", "behind_tls", TYPE_BOOLEAN, offsetof(struct config, behind_tls), "false", 0, 0,
+		"Whether people reach it through a proxy that speaks TLS: then browsers are told never to send\n"
+		"the cookie of a login without TLS."},
 	{"api", "threads", TYPE_INTEGER, offsetof(struct config, threads), "4", 1, 64,
 		"How many requests are answered at once; those that wait for the gateway don't count."},
 	{"api", "connections", TYPE_INTEGER, offsetof(struct config, connections), "4096", 16, 100000,

@@ -34,6 +34,7 @@ struct config {
 	bool anonymous_read;
 	char *token_file;
 	char *web_dir; /* "": the one that came with the program */
+	bool behind_tls;
 	int64_t threads;
 	int64_t connections;
 	int64_t connections_per_address;

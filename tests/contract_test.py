@@ -139,10 +139,19 @@ def scope_of(operation):
     return None
 
 
-def send(api, method, target, operation, body=None, **options):
-    token = api.scopes.get(scope_of(operation))
-    return api.request(method, target, body, token=token, **options)
+def required_headers(operation):
+    """Those that the contract asks for, as in its examples."""
+    listed = [contract.resolve(parameter) for parameter in operation.get("parameters", [])]
+    return {p["name"]: p["example"] for p in listed if p["in"] == "header" and p.get("required")}
 
+
+def send(api, method, target, operation, body=None, headers=None, **options):
+    token = api.scopes.get(scope_of(operation))
+    headers = required_headers(operation) | (headers or {})
+    return api.request(method, target, body, headers, token=token, **options)
+
+
+TOKEN = {"token": "…"}  # stands for one that there is
 
 # A registry that needs every operation, in this order.
 COURSE = [
@@ -184,6 +193,9 @@ COURSE = [
     ("DELETE", "/doorways/{id}", "/doorways/front", None),
     ("DELETE", "/spaces/{id}", "/spaces/room", None),
     ("DELETE", "/spaces/{id}", "/spaces/hall", None),
+    ("POST", "/session", "/session", TOKEN),
+    ("GET", "/session", "/session", None),
+    ("DELETE", "/session", "/session", None),
     ("GET", "/", "/", None),
     ("GET", "/display/{id}", "/display/hall?big=1", None),
     ("GET", "/history/{id}", "/history/hall?start=2020-01-01&start=2021-01-01", None),
@@ -210,6 +222,7 @@ def test_every_operation_does_what_the_contract_says(api):
     done = set(ENDLESS)
     for method, template, target, body in COURSE:
         operation = operation_of(method, template)
+        body = {"token": api.scopes["read"]} if body is TOKEN else body
         said = send(api, method, target, operation, body)
         assert said.status < 300, (method, target, said.status, said.text)
         done.add((method, template))
