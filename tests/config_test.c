@@ -67,6 +67,8 @@ static void assert_defaults(const struct config *config)
 	g_assert_cmpstr(config->home_assistant_prefix, ==, "homeassistant");
 	g_assert_cmpstr(config->api_address, ==, "127.0.0.1");
 	g_assert_cmpint(config->api_port, ==, 8080);
+	g_assert_cmpstr(config->web_dir, ==, "");
+	g_assert_false(config->behind_tls);
 	g_assert_cmpint(config->log_level, ==, LOG_LEVEL_NOTICE);
 }
 
@@ -110,7 +112,8 @@ static void every_key_is_read(struct fixture *fixture, gconstpointer data)
 					   "publish_interval_ms=0\nmax_clock_skew_ms=86400000\n"
 					   "confirm_stored=true  \n"
 					   "home_assistant=true\nhome_assistant_prefix=ha\n"
-					   "[api]\naddress=::1\nport=65535\n[log]\nlevel=debug\n"),
+					   "[api]\naddress=::1\nport=65535\nweb_dir=/w\n"
+					   "behind_tls=true\n[log]\nlevel=debug\n"),
 			==, RESULT_OK);
 	g_assert_cmpstr(config->broker_host, ==, "mq.example");
 	g_assert_cmpint(config->broker_port, ==, 8883);
@@ -128,6 +131,8 @@ static void every_key_is_read(struct fixture *fixture, gconstpointer data)
 	g_assert_cmpstr(config->home_assistant_prefix, ==, "ha");
 	g_assert_cmpstr(config->api_address, ==, "::1");
 	g_assert_cmpint(config->api_port, ==, 65535);
+	g_assert_cmpstr(config->web_dir, ==, "/w");
+	g_assert_true(config->behind_tls);
 	g_assert_cmpint(config->log_level, ==, LOG_LEVEL_DEBUG);
 }
 

@@ -266,6 +266,10 @@ def test_the_bounds_themselves_are_within(system, tmp_path):
     assert check(api).returncode == 0
     with api:
         assert len(api.get("/web/big.js").body) == FILE_BYTES
+        # So much of the same that its compressed form could be compressed again.
+        packed = api.get("/web/big.js", headers=PACKED)
+        assert packed.headers.get_all("Content-Encoding") == ["gzip"]
+        assert packed.text == " " * FILE_BYTES
 
 
 def test_a_folder_that_is_not_there_is_named(system, tmp_path):

@@ -8,6 +8,7 @@ import shlex
 import signal
 import socket
 import subprocess
+import urllib.request
 from types import SimpleNamespace
 
 import pytest
@@ -99,6 +100,10 @@ def test_a_simulated_building_is_alive(tmp_path):
         assert {space["id"] for space in json.loads(running.headcount("space", "list", "--json"))} == {
             topic.split("/")[1] for topic in counts
         }
+        address = f"http://127.0.0.1:{running.ready.http}/"
+        assert f"In a browser: {address}\n" in running.output()
+        with urllib.request.urlopen(address + "web/dygraph.min.js") as script:
+            assert script.status == 200
         folder = running.ready.data
         assert running.end() == 0
         assert not os.path.exists(folder)
