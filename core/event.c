@@ -74,74 +74,86 @@ struct members {
 	struct json_slice time, count, seq;
 };
 
-static struct members find_members(const struct json_slice *item)
+static enum reason read_event(const struct json_slice *item, const struct members *members,
+			      struct event *event)
 {
-	struct json_walk walk = json_slice_walk(item);
-	struct json_slice name, value;
-	struct members members = {0};
-
-	while (json_walk_next(&walk, &name, &value)) {
-		if (json_slice_is_text(&name, "dpu_event_time"))
-			members.time = value;
-		else if (json_slice_is_text(&name, "count"))
-			members.count = value;
-		else if (json_slice_is_text(&name, "seq"))
-			members.seq = value;
-	}
-	return members;
-}
-
-static enum reason read_event(const struct json_slice *item, struct event *event)
-{
-	struct members members;
-
 	if (json_slice_kind(item) != JSON_OBJECT)
 		return REASON_MALFORMED;
-	members = find_members(item);
-	if (members.time.at == NULL || !read_time(&members.time, &event->time))
+	if (members->time.at == NULL || !read_time(&members->time, &event->time))
 		return REASON_INVALID_TIME;
-	if (members.count.at == NULL || !read_count(&members.count, &event->count))
+	if (members->count.at == NULL || !read_count(&members->count, &event->count))
 		return REASON_INVALID_COUNT;
 	event->seq = 0;
-	if (members.seq.at != NULL && !read_integer(&members.seq, 0, EVENT_SEQ_LAST, &event->seq))
+	if (members->seq.at != NULL && !read_integer(&members->seq, 0, EVENT_SEQ_LAST, &event->seq))
 		return REASON_MALFORMED;
 	return REASON_NONE;
 }
 
-static void judge_item(const struct json_slice *item, event_found *found, void *context)
-{
-	struct event event;
-	enum reason reason = read_event(item, &event);
+/* What a payload says, as long as it is not known yet whether it is JSON to its end. */
+struct reading {
+	struct members members; /* of the item under way */
+	size_t count;
+	struct judged {
+		struct json_slice item;
+		struct event event;
+		enum reason reason;
+	} items[EVENT_ITEMS];
+};
 
-	found(context, reason == REASON_NONE ? &event : NULL, reason, item->at, item->size);
+static void take_member(void *context, const struct json_slice *name,
+			const struct json_slice *value)
+{
+	struct members *members = &((struct reading *)context)->members;
+
+	if (json_slice_is_text(name, "dpu_event_time"))
+		members->time = *value;
+	else if (json_slice_is_text(name, "count"))
+		members->count = *value;
+	else if (json_slice_is_text(name, "seq"))
+		members->seq = *value;
 }
 
-/* Why the payload is rejected whole. A single object is the only item. */
-static enum reason judge_whole(const char *payload, size_t size, struct json_outline *outline)
+static void take_item(void *context, const struct json_slice *item)
 {
+	struct reading *reading = context;
+
+	if (reading->count < EVENT_ITEMS) {
+		struct judged *judged = &reading->items[reading->count];
+
+		judged->item = *item;
+		judged->reason = read_event(item, &reading->members, &judged->event);
+	}
+	reading->count++;
+	reading->members = (struct members){0};
+}
+
+/* Why the payload is rejected whole: no JSON, or neither an event nor some of them. */
+static enum reason judge_whole(const char *payload, size_t size, struct reading *reading)
+{
+	const struct json_visitor visitor = {take_member, take_item, reading};
 	const char *why;
 
 	if (size > EVENT_PAYLOAD_BYTES)
 		return REASON_TOO_LARGE;
-	if (!json_slice_check(payload, size, outline, &why))
+	if (!json_slice_check(payload, size, &visitor, &why) || reading->count == 0)
 		return REASON_MALFORMED;
-	if (json_slice_kind(&outline->whole) == JSON_OBJECT) {
-		outline->items[0] = outline->whole;
-		outline->count = 1;
-	}
-	if (outline->count == 0)
-		return REASON_MALFORMED;
-	return outline->count > EVENT_ITEMS ? REASON_TOO_LARGE : REASON_NONE;
+	return reading->count > EVENT_ITEMS ? REASON_TOO_LARGE : REASON_NONE;
 }
 
 void event_read(const char *payload, size_t size, event_found *found, void *context)
 {
-	struct json_slice items[EVENT_ITEMS];
-	struct json_outline outline = {.items = items, .room = EVENT_ITEMS};
-	enum reason reason = judge_whole(payload, size, &outline);
+	struct reading reading; /* large, and written as far as there are items */
+	enum reason reason;
 
+	reading.members = (struct members){0};
+	reading.count = 0;
+	reason = judge_whole(payload, size, &reading);
 	if (reason != REASON_NONE)
 		found(context, NULL, reason, payload, size);
-	for (size_t i = 0; reason == REASON_NONE && i < outline.count; i++)
-		judge_item(&items[i], found, context);
+	for (size_t i = 0; reason == REASON_NONE && i < reading.count; i++) {
+		const struct judged *judged = &reading.items[i];
+
+		found(context, judged->reason == REASON_NONE ? &judged->event : NULL,
+		      judged->reason, judged->item.at, judged->item.size);
+	}
 }

@@ -44,16 +44,15 @@ static bool parse(const char *text, size_t size, struct json_object **ret_object
 /* json-c takes much that is no JSON, and the last of several members of one name: it gets to see nothing else. */
 struct json *json_read(const char *text, size_t size, const char **reterr_why)
 {
-	struct json_outline outline = {0};
 	struct json_object *object;
 
 	if (size > INT_MAX) {
 		*reterr_why = "it is too long";
 		return NULL;
 	}
-	if (!json_slice_check(text, size, &outline, reterr_why))
+	if (!json_slice_check(text, size, NULL, reterr_why))
 		return NULL;
-	if (!parse(outline.whole.at, outline.whole.size, &object)) {
+	if (!parse(text, size, &object)) {
 		*reterr_why = "there is no memory for it";
 		return NULL;
 	}

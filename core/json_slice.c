@@ -6,6 +6,7 @@
 /* Judging */
 
 #define FEW_NAMES 8 /* of an object: so many are compared one by one */
+#define NO_ITEMS (-1)
 
 /* The names that an object has had so far. */
 struct names {
@@ -17,8 +18,9 @@ struct names {
 struct scan {
 	const char *at, *end;
 	const char *why; /* NULL: a character that is not expected there, or the text's end */
-	int depth;
-	struct json_outline *outline;
+	int depth;       /* of arrays and objects that are open */
+	int item_depth;  /* where the items stand: 0, 1 in an outermost array, or NO_ITEMS */
+	const struct json_visitor *visitor;
 };
 
 static bool take(struct scan *scan, char wanted)
@@ -173,31 +175,34 @@ static bool scan_name(struct scan *scan, struct names *names)
 
 static bool scan_member(struct scan *scan, struct names *names)
 {
+	struct json_slice name = {.at = scan->at}, value;
+
 	if (!scan_name(scan, names))
 		return false;
+	name.size = (size_t)(scan->at - name.at);
 	skip_space(scan);
 	if (!take(scan, ':'))
 		return false;
 	skip_space(scan);
-	return scan_value(scan);
-}
-
-static void note_item(struct json_outline *outline, const char *at, const char *end)
-{
-	if (outline->count < outline->room)
-		outline->items[outline->count] = (struct json_slice){at, (size_t)(end - at)};
-	outline->count++;
+	value.at = scan->at;
+	if (!scan_value(scan))
+		return false;
+	value.size = (size_t)(scan->at - value.at);
+	if (scan->depth == scan->item_depth + 1 && scan->visitor != NULL)
+		scan->visitor->member(scan->visitor->context, &name, &value);
+	return true;
 }
 
 static bool scan_item(struct scan *scan, struct names *names)
 {
-	const char *at = scan->at;
+	struct json_slice item = {.at = scan->at};
 
 	(void)names;
 	if (!scan_value(scan))
 		return false;
-	if (scan->depth == 1)
-		note_item(scan->outline, at, scan->at);
+	item.size = (size_t)(scan->at - item.at);
+	if (scan->depth == scan->item_depth && scan->visitor != NULL)
+		scan->visitor->item(scan->visitor->context, &item);
 	return true;
 }
 
@@ -260,26 +265,34 @@ static bool scan_value(struct scan *scan)
 	}
 }
 
+static int where_items_are(const struct scan *scan)
+{
+	switch (scan->at < scan->end ? *scan->at : '\0') {
+	case '[':
+		return 1;
+	case '{':
+		return 0;
+	default:
+		return NO_ITEMS;
+	}
+}
+
 /* To the end of the text. */
 static bool scan_whole(struct scan *scan)
 {
-	struct json_slice *whole = &scan->outline->whole;
-
 	skip_space(scan);
-	whole->at = scan->at;
-	if (!scan_value(scan))
+	scan->item_depth = where_items_are(scan);
+	if (!scan_item(scan, NULL))
 		return false;
-	whole->size = (size_t)(scan->at - whole->at);
 	skip_space(scan);
 	return scan->at == scan->end;
 }
 
-bool json_slice_check(const char *text, size_t size, struct json_outline *outline,
+bool json_slice_check(const char *text, size_t size, const struct json_visitor *visitor,
 		      const char **reterr_why)
 {
-	struct scan scan = {.at = text, .end = text + size, .outline = outline};
+	struct scan scan = {.at = text, .end = text + size, .visitor = visitor};
 
-	outline->count = 0;
 	if (size == 0) {
 		*reterr_why = "it is empty";
 	} else if (!g_utf8_validate_len(text, size, NULL)) {
@@ -405,77 +418,4 @@ bool json_slice_is_text(const struct json_slice *slice, const char *expected)
 		return size == expected_size && memcmp(slice->at + 1, expected, size) == 0;
 	text = json_slice_text(slice, &size, &unescaped);
 	return size == expected_size && memcmp(text, expected, size) == 0;
-}
-
-/* Walking: nothing here can be amiss, so a value ends where its kind ends */
-
-static const char *end_of_text(const char *at)
-{
-	for (at++; *at != '"'; at++)
-		at += *at == '\\';
-	return at + 1;
-}
-
-static const char *end_of_nested(const char *at)
-{
-	int depth = 0;
-
-	do {
-		if (*at == '"') {
-			at = end_of_text(at);
-			continue;
-		}
-		depth += (*at == '{' || *at == '[') - (*at == '}' || *at == ']');
-		at++;
-	} while (depth > 0);
-	return at;
-}
-
-static const char *end_of_plain(const char *at, const char *end)
-{
-	while (at < end && *at != ',' && *at != '}' && *at != ']' && !is_space(*at))
-		at++;
-	return at;
-}
-
-static struct json_slice take_value(struct json_walk *walk)
-{
-	struct json_slice value = {.at = walk->at};
-
-	if (*walk->at == '"')
-		walk->at = end_of_text(walk->at);
-	else if (*walk->at == '{' || *walk->at == '[')
-		walk->at = end_of_nested(walk->at);
-	else
-		walk->at = end_of_plain(walk->at, walk->end);
-	value.size = (size_t)(walk->at - value.at);
-	return value;
-}
-
-/* Over white space, and one comma or colon. */
-static void go_on(struct json_walk *walk)
-{
-	while (walk->at < walk->end &&
-	       (is_space(*walk->at) || *walk->at == ',' || *walk->at == ':'))
-		walk->at++;
-}
-
-struct json_walk json_slice_walk(const struct json_slice *object)
-{
-	return (struct json_walk){.at = object->at + 1, .end = object->at + object->size - 1};
-}
-
-static bool take_next(struct json_walk *walk, struct json_slice *ret_value)
-{
-	go_on(walk);
-	if (walk->at == walk->end)
-		return false;
-	*ret_value = take_value(walk);
-	return true;
-}
-
-bool json_walk_next(struct json_walk *walk, struct json_slice *ret_name,
-		    struct json_slice *ret_value)
-{
-	return take_next(walk, ret_name) && take_next(walk, ret_value);
 }

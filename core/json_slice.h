@@ -1,5 +1,5 @@
-/* JSON where it stands in a text: the text is judged strictly, and then walked through without anything being kept or
- * copied. For what comes often, like events; for the rest json.h is handier. */
+/* JSON where it stands in a text: judged strictly, and told piece by piece without anything being kept or copied. For what
+ * comes often, like events; for the rest json.h is handier. */
 #ifndef HEADCOUNT_JSON_SLICE_H
 #define HEADCOUNT_JSON_SLICE_H
 
@@ -15,19 +15,21 @@ struct json_slice {
 	size_t size;
 };
 
-/* What a text consists of: the outermost value, without the white space around it; and if that is an array, how many items
- * it has, and where those stand that `items`, which the caller provides, has room for. */
-struct json_outline {
-	struct json_slice whole;
-	struct json_slice *items; /* NULL with room 0: nobody asks */
-	size_t room, count;
+/* Who is told of what a text consists of, in the order in which it stands: the items of an outermost array, or an outermost
+ * object as the one item; nothing of any other value. `member` is called for each member of an item that is an object, `item` after them. What was told
+ * counts only if the text passes. */
+struct json_visitor {
+	void (*member)(void *context, const struct json_slice *name,
+		       const struct json_slice *value);
+	void (*item)(void *context, const struct json_slice *item);
+	void *context;
 };
 
-/* Is this one JSON text, by the rules of json_read? If not, *reterr_why is a constant phrase. All that follows is for
- * slices of texts that have passed. */
-bool json_slice_check(const char *text, size_t size, struct json_outline *outline,
+/* Is this one JSON text, by the rules of json_read? If not, *reterr_why is a constant phrase. The visitor may be NULL. */
+bool json_slice_check(const char *text, size_t size, const struct json_visitor *visitor,
 		      const char **reterr_why);
 
+/* Of slices of a text that passes, or has passed up to their end: */
 enum json_kind json_slice_kind(const struct json_slice *slice);
 
 /* Of a JSON_INTEGER, else false. */
@@ -38,13 +40,5 @@ bool json_slice_integer(const struct json_slice *slice, int64_t *ret_integer);
 const char *json_slice_text(const struct json_slice *slice, size_t *ret_size, char **ret_unescaped);
 
 bool json_slice_is_text(const struct json_slice *slice, const char *expected);
-
-/* The members of an object, one after the other. */
-struct json_walk {
-	const char *at, *end;
-};
-struct json_walk json_slice_walk(const struct json_slice *object);
-bool json_walk_next(struct json_walk *walk, struct json_slice *ret_name,
-		    struct json_slice *ret_value);
 
 #endif

@@ -59,7 +59,7 @@ static void assert_defaults(const struct config *config)
 	g_assert_cmpstr(config->database, ==, "/var/lib/headcount/headcount.db");
 	g_assert_cmpint(config->rejected_max, ==, 1000000);
 	g_assert_cmpstr(config->client_id, ==, "headcount-gateway");
-	g_assert_cmpint(config->batch_items, ==, 5000);
+	g_assert_cmpint(config->batch_items, ==, 20000);
 	g_assert_cmpint(config->publish_interval_ms, ==, 200);
 	g_assert_cmpint(config->max_clock_skew_ms, ==, 300000);
 	g_assert_false(config->confirm_stored);

@@ -4,16 +4,28 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define ITEMS 4 /* that an outline has room for here */
-
-static struct json_slice slice_of(const char *text)
+/* A value by itself. */
+static void take_slice(void *context, const struct json_slice *item)
 {
-	struct json_outline outline = {0};
-	const char *why = "";
+	*(struct json_slice *)context = *item;
+}
 
-	if (!json_slice_check(text, strlen(text), &outline, &why))
+static void ignore_member(void *context, const struct json_slice *name,
+			  const struct json_slice *value)
+{
+	(void)context, (void)name, (void)value;
+}
+
+static struct json_slice slice_of(const char *value)
+{
+	g_autofree char *array = g_strconcat("[", value, "]", NULL);
+	const char *text = g_intern_string(array), *why = "";
+	struct json_slice item = {0};
+	const struct json_visitor visitor = {ignore_member, take_slice, &item};
+
+	if (!json_slice_check(text, strlen(text), &visitor, &why))
 		g_error("%s: %s", text, why);
-	return outline.whole;
+	return item;
 }
 
 static void assert_bytes(const char *bytes, size_t size, const char *expected, size_t expected_size)
@@ -24,58 +36,58 @@ static void assert_bytes(const char *bytes, size_t size, const char *expected, s
 
 static const char *refusal(const char *text)
 {
-	struct json_outline outline = {0};
 	const char *why = NULL;
 
-	g_assert_false(json_slice_check(text, strlen(text), &outline, &why));
+	g_assert_false(json_slice_check(text, strlen(text), NULL, &why));
 	return why;
 }
 
-static void assert_items(const char *text, const char *expected)
+static void tell_member(void *context, const struct json_slice *name,
+			const struct json_slice *value)
 {
-	g_autoptr(GString) items = g_string_new(NULL);
-	struct json_slice slices[ITEMS];
-	struct json_outline outline = {.items = slices, .room = ITEMS};
+	g_string_append_printf(context, "%.*s=%.*s,", (int)name->size, name->at, (int)value->size,
+			       value->at);
+}
+
+static void tell_item(void *context, const struct json_slice *item)
+{
+	g_string_append_printf(context, "%.*s|", (int)item->size, item->at);
+}
+
+static void assert_told(const char *text, const char *expected)
+{
+	g_autoptr(GString) told = g_string_new(NULL);
+	const struct json_visitor visitor = {tell_member, tell_item, told};
 	const char *why;
 
-	g_assert_true(json_slice_check(text, strlen(text), &outline, &why));
-	for (size_t i = 0; i < MIN(outline.count, ITEMS); i++)
-		g_string_append_printf(items, "%.*s|", (int)slices[i].size, slices[i].at);
-	g_string_append_printf(items, "%zu", outline.count);
-	g_assert_cmpstr(items->str, ==, expected);
+	g_assert_true(json_slice_check(text, strlen(text), &visitor, &why));
+	g_assert_cmpstr(told->str, ==, expected);
 }
 
-static void items_are_slices_of_the_text(void)
+static void items_are_told_as_they_stand(void)
 {
-	assert_items("[1,-2.5e3,\"a\"]", "1|-2.5e3|\"a\"|3");
-	assert_items(" [ {\"a\": [1, 2]} ,\n[3 ,4]\t, null ] ", "{\"a\": [1, 2]}|[3 ,4]|null|3");
-	assert_items("[\"],[\",\"\\\"],\",\"\\\\\"]", "\"],[\"|\"\\\"],\"|\"\\\\\"|3");
-	assert_items("[[[\"]\"]],{\"}\":\"{\"},true]", "[[\"]\"]]|{\"}\":\"{\"}|true|3");
-	assert_items("[1,2,3,4,5,6]", "1|2|3|4|6");
-	assert_items("[]", "0");
-	assert_items(" [ ] ", "0");
-	assert_items("{\"a\":[1,2]}", "0");
-	assert_items("17", "0");
+	assert_told("[1,-2.5e3,\"a\"]", "1|-2.5e3|\"a\"|");
+	assert_told(" [ [3 ,4]\t,\nnull , {} ] ", "[3 ,4]|null|{}|");
+	assert_told("[\"],[\",\"\\\"],\",\"\\\\\"]", "\"],[\"|\"\\\"],\"|\"\\\\\"|");
+	assert_told("[[[1],[{\"a\":2}]]]", "[[1],[{\"a\":2}]]|");
+	assert_told("[]", "");
+	assert_told(" [ ] ", "");
 }
 
-static void the_whole_has_no_white_space_around_it(void)
+static void an_object_is_one_item_and_a_scalar_none(void)
 {
-	struct json_slice whole = slice_of(" \t{\"a\":[1,2]}\r\n");
-
-	assert_bytes(whole.at, whole.size, "{\"a\":[1,2]}", 11);
+	assert_told(" \t{}\r\n", "{}|");
+	assert_told(" 17\n", "");
+	assert_told("\"[{\"", "");
 }
 
-static void members_are_slices_of_the_text(void)
+static void members_of_items_are_told_before_them(void)
 {
-	g_autoptr(GString) members = g_string_new(NULL);
-	struct json_slice object = slice_of("{ \"a\" : 1 ,\"b:,\":{\"c\":2},\"\":\"\"}"), name,
-			  value;
-	struct json_walk walk = json_slice_walk(&object);
-
-	while (json_walk_next(&walk, &name, &value))
-		g_string_append_printf(members, "%.*s=%.*s|", (int)name.size, name.at,
-				       (int)value.size, value.at);
-	g_assert_cmpstr(members->str, ==, "\"a\"=1|\"b:,\"={\"c\":2}|\"\"=\"\"|");
+	assert_told("{ \"a\" : 1 ,\"b:,\":{\"c\":2},\"\":[{\"d\":3}]}",
+		    "\"a\"=1,\"b:,\"={\"c\":2},\"\"=[{\"d\":3}],"
+		    "{ \"a\" : 1 ,\"b:,\":{\"c\":2},\"\":[{\"d\":3}]}|");
+	assert_told("[{\"a\":1},2,{\"b\":{\"c\":3}}]",
+		    "\"a\"=1,{\"a\":1}|2|\"b\"={\"c\":3},{\"b\":{\"c\":3}}|");
 }
 
 static void assert_text(const char *written, const char *expected, size_t expected_size)
@@ -181,8 +193,8 @@ static void objects_beside_and_inside_may_use_a_name_again(void)
 	g_assert_cmpstr(refusal("{\"b\":{\"a\":1,\"a\":2}}"), ==, "a member name stands twice");
 }
 
-/* What json.h makes a tree of, and what is walked through here, is the same: of random texts, and of those that a broken
- * byte makes of them. */
+/* What json.h makes a tree of, and what is told here, is the same: of random texts, and of those that a broken byte makes of
+ * them. */
 
 static void append_random(GString *out, GRand *dice, int depth)
 {
@@ -206,19 +218,12 @@ static void append_random(GString *out, GRand *dice, int depth)
 	g_string_append_c(out, is_object ? '}' : ']');
 }
 
-static void assert_same(const struct json *tree, const struct json_slice *slice);
+struct comparison {
+	const struct json *tree;
+	size_t items, members; /* told so far; the members of the item under way */
+};
 
-static void compare_member(void *context, const char *name, const struct json *value)
-{
-	struct json_walk *walk = context;
-	struct json_slice slice_name, slice;
-
-	g_assert_true(json_walk_next(walk, &slice_name, &slice));
-	g_assert_true(json_slice_is_text(&slice_name, name));
-	assert_same(value, &slice);
-}
-
-static void assert_same_text(const struct json *tree, const struct json_slice *slice)
+static void compare_text(const struct json *tree, const struct json_slice *slice)
 {
 	g_autofree char *unescaped = NULL;
 	size_t size, expected_size;
@@ -228,22 +233,69 @@ static void assert_same_text(const struct json *tree, const struct json_slice *s
 	assert_bytes(text, size, expected, expected_size);
 }
 
-static void assert_same_items(const struct json *tree, const struct json_slice *slice)
-{
-	g_autofree struct json_slice *items = g_new(struct json_slice, slice->size);
-	struct json_outline outline = {.items = items, .room = slice->size};
-	const char *why;
+static void compare_value(const struct json *tree, const struct json_slice *slice);
 
-	g_assert_true(json_slice_check(slice->at, slice->size, &outline, &why));
-	g_assert_cmpuint(outline.count, ==, json_length(tree));
-	for (size_t i = 0; i < outline.count; i++)
-		assert_same(json_item(tree, i), &items[i]);
+static const struct json *item_under_way(const struct comparison *comparison)
+{
+	return json_kind(comparison->tree) == JSON_ARRAY
+		       ? json_item(comparison->tree, comparison->items)
+		       : comparison->tree;
 }
 
-static void assert_same(const struct json *tree, const struct json_slice *slice)
+static void compare_member(void *context, const struct json_slice *name,
+			   const struct json_slice *value)
 {
-	struct json_walk walk = json_slice_walk(slice);
-	struct json_slice name, value;
+	struct comparison *comparison = context;
+	g_autofree char *unescaped = NULL;
+	size_t size;
+	const char *text = json_slice_text(name, &size, &unescaped);
+	g_autofree char *plain = g_strndup(text, size);
+	const struct json *member = json_member(item_under_way(comparison), plain);
+
+	g_assert_nonnull(member);
+	compare_value(member, value);
+	comparison->members++;
+}
+
+static void count_member(void *context, const char *name, const struct json *value)
+{
+	(void)name, (void)value;
+	(*(size_t *)context)++;
+}
+
+static void compare_item(void *context, const struct json_slice *item)
+{
+	struct comparison *comparison = context;
+	const struct json *tree = item_under_way(comparison);
+	size_t members = 0;
+
+	if (json_kind(tree) == JSON_OBJECT)
+		json_each_member(tree, count_member, &members);
+	g_assert_cmpuint(comparison->members, ==, members);
+	if (json_kind(tree) == JSON_OBJECT)
+		g_assert_cmpint(json_slice_kind(item), ==, JSON_OBJECT);
+	else
+		compare_value(tree, item);
+	comparison->items++;
+	comparison->members = 0;
+}
+
+/* Is the text told to be what the tree is? */
+static void compare_told(const struct json *tree, const char *text, size_t size)
+{
+	struct comparison comparison = {.tree = tree};
+	const struct json_visitor visitor = {compare_member, compare_item, &comparison};
+	const char *why;
+
+	g_assert_true(json_slice_check(text, size, &visitor, &why));
+	if (json_kind(tree) == JSON_ARRAY)
+		g_assert_cmpuint(comparison.items, ==, json_length(tree));
+	else
+		g_assert_cmpuint(comparison.items, ==, json_kind(tree) == JSON_OBJECT);
+}
+
+static void compare_value(const struct json *tree, const struct json_slice *slice)
+{
 	int64_t integer;
 
 	g_assert_cmpint(json_slice_kind(slice), ==, json_kind(tree));
@@ -253,14 +305,11 @@ static void assert_same(const struct json *tree, const struct json_slice *slice)
 		g_assert_cmpint(integer, ==, json_integer(tree));
 		break;
 	case JSON_TEXT:
-		assert_same_text(tree, slice);
+		compare_text(tree, slice);
 		break;
 	case JSON_ARRAY:
-		assert_same_items(tree, slice);
-		break;
 	case JSON_OBJECT:
-		json_each_member(tree, compare_member, &walk);
-		g_assert_false(json_walk_next(&walk, &name, &value));
+		compare_told(tree, slice->at, slice->size);
 		break;
 	default:
 		break;
@@ -269,16 +318,16 @@ static void assert_same(const struct json *tree, const struct json_slice *slice)
 
 static void compare_if_json(const GString *text)
 {
-	const char *why, *reason;
+	const char *why;
 	g_autoptr(Json) tree = json_read(text->str, text->len, &why);
-	struct json_outline outline = {0};
 
-	g_assert_true(json_slice_check(text->str, text->len, &outline, &reason) == (tree != NULL));
 	if (tree != NULL)
-		assert_same(tree, &outline.whole);
+		compare_told(tree, text->str, text->len);
+	else
+		g_assert_false(json_slice_check(text->str, text->len, NULL, &why));
 }
 
-static void walking_finds_what_reading_finds(void)
+static void what_is_told_is_what_is_read(void)
 {
 	guint32 seed = (guint32)g_test_rand_int();
 	g_autoptr(GRand) dice = g_rand_new_with_seed(seed);
@@ -299,14 +348,14 @@ int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 #define TEST(name) g_test_add_func("/json_slice/" #name, name)
-	TEST(items_are_slices_of_the_text);
-	TEST(the_whole_has_no_white_space_around_it);
-	TEST(members_are_slices_of_the_text);
+	TEST(items_are_told_as_they_stand);
+	TEST(an_object_is_one_item_and_a_scalar_none);
+	TEST(members_of_items_are_told_before_them);
 	TEST(texts_are_unescaped);
 	TEST(names_are_compared_as_they_mean);
 	TEST(integers_have_a_range);
 	TEST(a_name_stands_once_in_objects_of_all_sizes);
 	TEST(objects_beside_and_inside_may_use_a_name_again);
-	TEST(walking_finds_what_reading_finds);
+	TEST(what_is_told_is_what_is_read);
 	return g_test_run();
 }

@@ -5,12 +5,13 @@ import json
 import re
 import shutil
 import subprocess
+import urllib.error
 import urllib.parse
 import urllib.request
 
 import pytest
 
-from harness import SOURCE_DIR, Api, Broker, Daemon, Gateway, Headcount, Publisher, free_port, port_open, wait_until
+from harness import SOURCE_DIR, Api, Broker, Daemon, Gateway, Headcount, Publisher, free_port, wait_until
 
 DASHBOARD = json.loads((SOURCE_DIR / "config/grafana-dashboard.json").read_text())
 FLOW = json.loads((SOURCE_DIR / "config/node-red-flow.json").read_text())
@@ -54,7 +55,13 @@ class Prometheus(Daemon):
         ]
 
     def wait_ready(self):
-        self.wait_for(lambda: port_open(self.port), 30, "prometheus listens")
+        self.wait_for(self.is_ready, 30, "prometheus is ready")
+
+    def is_ready(self):
+        try:
+            return urllib.request.urlopen(f"http://127.0.0.1:{self.port}/-/ready", timeout=10).status == 200
+        except urllib.error.URLError:
+            return False
 
     def ask(self, expression):
         """The series that answer; a question that is no PromQL raises."""
