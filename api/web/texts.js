@@ -1,0 +1,261 @@
+// All that the pages say, in English.
+
+const locale = "en-GB";
+const number = new Intl.NumberFormat(locale);
+const decimal = new Intl.NumberFormat(locale, { maximumFractionDigits: 1 });
+const percent = new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: 0 });
+
+const plural = (count, one, more) => `${number.format(count)} ${count === 1 ? one : more}`;
+
+export const texts = {
+	locale,
+	number: (value) => number.format(value),
+	decimal: (value) => decimal.format(value),
+	percent: (value) => percent.format(value),
+
+	brand: "Headcount",
+	skip: "Skip to the content",
+	pages: { overview: "Overview", admin: "Administration", login: "Log in", logout: "Log out" },
+	cancel: "Cancel",
+
+	api: {
+		failed: (status) => `The server answered with status ${status}.`,
+		unreachable: "The server can’t be reached.",
+	},
+
+	stale: {
+		connecting: "Connecting …",
+		since: (time) => `No connection since ${time}. What you see is what was known then.`,
+	},
+
+	health: {
+		healthy: "All sensors are online",
+		degraded: "Some sensors are offline",
+		offline: "The sensors are offline",
+		unknown: "The sensors have not said whether they are online",
+	},
+
+	space: {
+		of: (capacity) => `of ${number.format(capacity)}`,
+		people: (count) => plural(count, "person", "people"),
+		noCapacity: "no limit",
+		display: "Display",
+		displayOf: (name) => `Wall display of ${name}`,
+		trendOf: (name) => `The last hour of ${name}`,
+		history: "History",
+	},
+
+	overview: {
+		title: "Overview",
+		search: "Search",
+		searchHint: "Name or id",
+		sort: "Order",
+		sorts: {
+			place: "By place",
+			name: "By name",
+			count: "Most people first",
+			full: "Fullest first",
+		},
+		standalone: "Other spaces",
+		shown: (count, all) =>
+			count === all
+				? plural(all, "space", "spaces")
+				: `${number.format(count)} of ${number.format(all)} spaces`,
+		none: "No space matches.",
+		empty: "There are no spaces yet. They are added in the administration.",
+		page: (page, pages) => `Page ${number.format(page)} of ${number.format(pages)}`,
+		previous: "Previous page",
+		next: "Next page",
+	},
+
+	display: {
+		welcome: "Welcome",
+		almostFull: "Almost full",
+		wait: "Please wait",
+		capacity: (capacity) => `Room for ${number.format(capacity)}`,
+		free: (free) => plural(free, "place free", "places free"),
+		stale: (time) => `As of ${time} – no connection`,
+		connecting: "Connecting …",
+		gone: "This space was removed.",
+	},
+
+	history: {
+		titleOf: (name) => `History of ${name}`,
+		now: "Now",
+		ranges: {
+			today: "Today",
+			yesterday: "Yesterday",
+			week: "7 days",
+			month: "30 days",
+			year: "12 months",
+		},
+		from: "From",
+		to: "To, this day included",
+		show: "Show",
+		earlier: "Earlier",
+		later: "Later",
+		zoomIn: "Zoom in",
+		zoomOut: "Zoom out",
+		csv: "Download as CSV",
+		zone: (zone) => `Times are those of ${zone}.`,
+		steps: (interval) => `In steps of ${interval}.`,
+		how: "Drag over the chart to zoom in, double-click to zoom out; with the keyboard, arrow keys go from step to step.",
+		chart: (name) => `People in ${name}; arrow keys read it step by step`,
+		occupancy: "People inside",
+		band: "Average, and the range between lowest and highest",
+		crossings: "Came in (up), went out (down)",
+		capacity: (capacity) => `Capacity ${number.format(capacity)}`,
+		peak: "Peak",
+		average: "Average",
+		entries: "Came in",
+		exits: "Went out",
+		readout: {
+			people: (average, min, max) =>
+				min === max
+					? number.format(max)
+					: `${decimal.format(average)} (${number.format(min)}–${number.format(max)})`,
+			entries: (count) => `+${number.format(count)}`,
+			exits: (count) => `−${number.format(count)}`,
+		},
+		ask: {
+			title: "What was it at …?",
+			time: "Time",
+			submit: "Look up",
+			answer: (people, time) => `${people} at ${time}`,
+			unknown: "Nothing was known of this space then.",
+			missing: "Enter a day and a time.",
+		},
+		units: { m: "min", h: "h", d: "d" },
+	},
+
+	login: {
+		title: "Log in",
+		why: "Some pages need a token: to look at the counts, where not everybody may, and to change what is where. Whoever runs this server makes one with",
+		command: "headcount token add NAME --scope read",
+		also: "or with --scope admin for the administration.",
+		token: "Token",
+		submit: "Log in",
+		missing: "Enter a token.",
+		kept: "The browser keeps it as a cookie that no script can read, until you log out.",
+		as: (name, scope) => `You are logged in as ${name} (${scope}).`,
+		onwards: "Go on",
+	},
+
+	admin: {
+		title: "Administration",
+		needed: "The administration needs a token with the scope admin.",
+		utc: "Times here are UTC.",
+		tabs: {
+			spaces: "Spaces",
+			doorways: "Doorways",
+			dpus: "DPUs",
+			installations: "Installations",
+			rejected: "Rejected events",
+		},
+		add: {
+			spaces: "Add a space",
+			doorways: "Add a doorway",
+			dpus: "Add a DPU",
+			installations: "Add an installation",
+		},
+		change: (id) => `Change ${id}`,
+		actions: {
+			change: "Change",
+			remove: "Remove",
+			reset: "Reset",
+			move: "Move",
+			history: "History",
+			replay: "Replay",
+		},
+		of: (action, id) => `${action} ${id}`,
+		save: "Save",
+		done: {
+			added: (id) => `${id} was added.`,
+			changed: (id) => `${id} was changed.`,
+			removed: (id) => `${id} was removed.`,
+		},
+		first: "First page",
+		next: "Next page",
+		empty: "There is nothing here.",
+		find: "Find",
+		outside: "outside",
+		members: {
+			id: "Id",
+			name: "Name",
+			timezone: "Time zone",
+			parent: "Lies inside",
+			capacity: "Capacity",
+			daily_reset: "Daily reset",
+			count: "Count",
+			space: "Space",
+			adjacent_space: "Adjacent space",
+			online: "Sensor",
+			doorway: "Doorway",
+			dpu: "DPU",
+			started_at: "From",
+			ended_at: "Until",
+			orientation: "Facing",
+			at: "At",
+			reason: "Reason",
+			item: "What came",
+			last_received_time: "Last came",
+			times: "Times",
+		},
+		hints: {
+			id: "1 to 64 of A–Z a–z 0–9 . _ : -",
+			timezone: "IANA name, such as Europe/Berlin",
+			parent: "Id of a space, or empty",
+			capacity: "People, or empty",
+			daily_reset: "Local time such as 04:00, or empty",
+			space: "Id of the space that the doorway opens",
+			adjacent_space: "Id of the space behind it; empty is the outside",
+			doorway: "Id of a doorway",
+			dpu: "Id of a DPU",
+			started_at: "UTC, such as 2026-01-31 08:00",
+			ended_at: "UTC; empty while it hangs there",
+			at: "UTC, such as 2026-01-31 08:00; empty is now",
+			count: "People who are there at that time",
+		},
+		orientation: { 1: "in (+1)", "-1": "out (−1)" },
+		online: { true: "online", false: "offline", null: "never said" },
+		now: "now",
+		reset: (id) => `Reset the count of ${id}`,
+		resetDone: (id, count) => `${id} was reset to ${number.format(count)}.`,
+		move: (id) => `Move DPU ${id}`,
+		moveDone: (id, doorway) => `${id} hangs at ${doorway} now.`,
+		remove: (id) => `Remove ${id}?`,
+		removeWhy: {
+			spaces: "Only a space that no doorway and no other space refers to can be removed.",
+			doorways: "Only a doorway that never had an installation can be removed.",
+			dpus: "Only a DPU that was never installed can be removed.",
+			installations: "Its crossings become rejected events, and all counts follow.",
+			rejected: "What came is lost for good.",
+			allRejected:
+				"All rejected events that are listed here, on all pages, are lost for good.",
+		},
+		installation: (id) => `installation ${id}`,
+		rejectedOne: (id) => `rejected event ${id}`,
+		rejectedListed: "what is listed",
+		timeline: "Which DPU hung where, and when",
+		lanes: "Lanes",
+		lanesBy: { doorway: "by doorway", dpu: "by DPU" },
+		bar: (dpu, doorway, from, until) => `DPU ${dpu} at doorway ${doorway}, ${from} to ${until}`,
+		replayAll: "Replay what is listed",
+		removeAll: "Remove what is listed",
+		anyReason: "any",
+		tally: ({ stored, duplicates, rejected, removed }) =>
+			`${number.format(stored)} stored, ${number.format(duplicates)} known already, ` +
+			`${number.format(rejected)} still rejected, ${number.format(removed)} removed.`,
+		reasons: {
+			malformed: "not understood",
+			invalid_time: "no valid time",
+			invalid_count: "no valid count",
+			unknown_dpu: "DPU is not known",
+			no_installation: "DPU hung nowhere",
+			clock_ahead: "clock is ahead",
+			too_old: "too old",
+			too_large: "too large",
+			topic: "wrong topic",
+		},
+	},
+};
