@@ -15,7 +15,7 @@ def instant(text):
     return milliseconds(datetime.fromisoformat(text.replace("Z", "+00:00")))
 
 
-def make_space(api, name, **members):
+def make_space(api, name, /, **members):
     """A space with one doorway and a DPU, which hangs there since 2018: space A has doorway A-door, DPU A-dpu."""
     api.tell("POST", "/spaces", {"id": name, **members})
     api.tell("POST", "/doorways", {"id": f"{name}-door", "space": name})
