@@ -17,6 +17,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
+import npm
 from harness import bin_dir, wait_until
 
 OPTIONS = (
@@ -25,6 +26,12 @@ OPTIONS = (
 ).split()
 SEVERE = ("SEVERE", "WARNING")
 SCREENSHOTS = "screenshots"  # folder beside the programs'
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+FIND_BARRIERS = """
+const [rules, done] = arguments;
+axe.run(document, {runOnly: rules, resultTypes: ["violations"]}).then(({violations}) =>
+    done(violations.map(({id, nodes}) => [id, ...nodes.map((node) => node.target.join(" "))])));
+"""
 
 
 class Browser:
@@ -50,6 +57,16 @@ class Browser:
         self.driver.quit()
         self.profile.cleanup()
 
+    @contextlib.contextmanager
+    def blocked(self, *addresses):
+        """Requests for addresses with these in them get no answer."""
+        self.driver.execute_cdp_cmd("Network.enable", {})
+        self.driver.execute_cdp_cmd("Network.setBlockedURLs", {"urls": addresses})
+        try:
+            yield
+        finally:
+            self.driver.execute_cdp_cmd("Network.setBlockedURLs", {"urls": []})
+
     # --- the window
 
     def resize(self, width, height):
@@ -71,6 +88,11 @@ class Browser:
         folder = bin_dir().parent / SCREENSHOTS
         folder.mkdir(exist_ok=True)
         self.driver.save_screenshot(str(folder / f"{name}.png"))
+
+    def barriers(self):
+        """What keeps somebody out, as far as a program can tell (npm's axe-core): a list of [rule, element…]."""
+        self.run((npm.install("accessibility") / "node_modules/axe-core/axe.min.js").read_text())
+        return self.driver.execute_async_script(FIND_BARRIERS, RULES)
 
     # --- what is there
 

@@ -2,20 +2,17 @@
 restart of broker and gateway."""
 
 import contextlib
-import os
-import shutil
 import socket
 import struct
 import subprocess
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
-from harness import Publisher, bin_dir, wait_until
+import npm
+from harness import Publisher, wait_until
 
-HERE = Path(__file__).parent
 TOPIC = "space/A/count"
 
 
@@ -122,19 +119,8 @@ def plain_subscriber(broker):
 
 
 def websockets(broker):
-    """node.js with npm's mqtt, in a folder of the build."""
-    if shutil.which("npm") is None:
-        assert os.environ.get("CI") != "true", "there is no npm"
-        pytest.skip("npm is not installed")
-    source = HERE / "websocket_display"
-    folder = bin_dir().parent / "websocket_display"
-    lock, installed = source / "package-lock.json", folder / "installed"
-    folder.mkdir(exist_ok=True)
-    for name in ("package.json", "package-lock.json", "display.mjs"):
-        shutil.copy(source / name, folder)
-    if not installed.exists() or installed.read_text() != lock.read_text():
-        subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=folder, check=True)
-        shutil.copy(lock, installed)
+    """node.js with npm's mqtt."""
+    folder = npm.install("websocket_display")
     return Program("node", "display.mjs", f"ws://127.0.0.1:{broker.websockets_port}", TOPIC, cwd=folder)
 
 

@@ -9,6 +9,11 @@ export class Problem extends Error {
 		this.status = status;
 		this.place = body?.member ?? body?.parameter ?? null;
 	}
+
+	// May the same be answered otherwise in a while?
+	get passing() {
+		return this.status === 0 || this.status >= 500;
+	}
 }
 
 // path`/spaces/${id}`: what is filled in can't leave its place.

@@ -90,7 +90,6 @@ function tick() {
 
 const live = new Live([id], {
 	state(state) {
-		if (space !== null && state.revision < space.revision) return;
 		space = state;
 		paint();
 	},
@@ -126,7 +125,7 @@ async function begin() {
 		space ??= await ask(path`/spaces/${id}`);
 	} catch (problem) {
 		freshness = { fresh: false, since: null, problem };
-		if (problem.status === 0) setTimeout(begin, AGAIN_MS);
+		if (problem.passing) setTimeout(begin, AGAIN_MS);
 	}
 	paint();
 	live.start();

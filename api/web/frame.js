@@ -1,7 +1,7 @@
 // What every page but the wall display has around it: header, navigation, the session, and a place to say what is wrong.
 
 import { h, setText } from "./element.js";
-import { currentSession, loginPath, logOut, takeTokenOfLink } from "./session.js";
+import { currentSession, loginPath, logOut } from "./session.js";
 import { texts } from "./texts.js";
 import { show } from "./zone.js";
 
@@ -49,44 +49,52 @@ function skips(element, main) {
 	return element;
 }
 
-// Puts the frame around the page. Returns its parts: main to be filled, notice for what is wrong, and the session
-// (null when the server can't be reached).
+// Puts the frame around the page. Returns its parts: main to be filled, two notices, of what is wrong and of what is stale,
+// and the session (null when the server can't be reached).
 export async function openFrame(title) {
 	document.title = `${title} – ${texts.brand}`;
 	const main = h("main", { id: "main", tabindex: "-1" });
-	const notice = h("p", { class: "notice", role: "status", hidden: true });
+	const notice = makeNotice();
+	const freshness = makeNotice();
 	let session = null;
 	let problem = null;
 	try {
-		await takeTokenOfLink();
 		session = await currentSession();
 	} catch (error) {
 		problem = error;
 	}
-	document.body.replaceChildren(skips(header(session), main), notice, main);
-	const frame = { main, notice, session };
+	document.body.replaceChildren(skips(header(session), main), freshness, notice, main);
+	const frame = { main, notice, freshness, session };
 	if (problem) complain(frame, problem);
 	return frame;
 }
 
+function makeNotice() {
+	return h("p", { class: "notice", role: "status", hidden: true });
+}
+
+function tellProblem(notice, problem) {
+	const mayLogIn = problem?.status === 401 || problem?.status === 403;
+	notice.hidden = problem === null;
+	notice.replaceChildren(problem?.message ?? "");
+	if (mayLogIn) notice.append(" ", h("a", { href: loginPath() }, texts.pages.login));
+}
+
 // Says what is wrong, above the page; null: nothing is.
 export function complain(frame, problem) {
-	const mayLogIn = problem?.status === 401 || problem?.status === 403;
-	frame.notice.hidden = problem === null;
-	frame.notice.replaceChildren(problem?.message ?? "");
-	if (mayLogIn) frame.notice.append(" ", h("a", { href: loginPath() }, texts.pages.login));
+	tellProblem(frame.notice, problem);
 }
 
 // Says whether what is shown can be trusted; `dimmed` is greyed while it can't.
 export function tellFreshness(frame, dimmed, { fresh, since, problem }) {
 	dimmed.classList.toggle("stale", !fresh && since !== null);
 	if (problem) {
-		complain(frame, problem);
+		tellProblem(frame.freshness, problem);
 		return;
 	}
 	const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 	const text =
 		since === null ? texts.stale.connecting : texts.stale.since(show(since, zone, "seconds"));
-	frame.notice.hidden = fresh;
-	setText(frame.notice, fresh ? "" : text);
+	frame.freshness.hidden = fresh;
+	setText(frame.freshness, fresh ? "" : text);
 }

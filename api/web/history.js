@@ -288,7 +288,6 @@ function paintNow() {
 
 const live = new Live([id], {
 	state(state) {
-		if (state.revision < space.revision) return;
 		space = { ...space, ...state };
 		paintNow();
 	},

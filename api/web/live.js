@@ -1,6 +1,9 @@
 // The changes of spaces as they happen (GET /live), for as long as the page is open: reconnects by itself, and knows
 // when what it said last can't be trusted any more.
 //
+// A state is told in the order in which the states came to be, so the last word counts, even if its revision is lower than one
+// before: then the server has begun anew with another database.
+//
 // Read with fetch, because EventSource hides the comments that the server sends when nothing changes: without them
 // a dead connection looks like an empty room.
 

@@ -293,7 +293,7 @@ function update(state) {
 	const known = spaces.get(state.id);
 	if (known === undefined) {
 		readOne(state.id);
-	} else if (state.revision >= known.revision) {
+	} else {
 		Object.assign(known, state);
 		if (rows.has(state.id)) changed.add(state.id);
 		paintChanged();
@@ -314,10 +314,7 @@ async function readOne(id) {
 }
 
 function take(items) {
-	for (const { children, ...space } of items) {
-		const known = spaces.get(space.id);
-		if (known === undefined || space.revision >= known.revision) spaces.set(space.id, space);
-	}
+	for (const { children, ...space } of items) spaces.set(space.id, space);
 	renderSoon();
 }
 
@@ -351,7 +348,8 @@ async function follow() {
 	if (document.hidden || reading) return;
 	reading = true;
 	try {
-		live.start(await readAll());
+		const since = await readAll();
+		if (!document.hidden) live.start(since);
 	} catch (error) {
 		complain(frame, error);
 		setTimeout(follow, 5_000);
