@@ -12,7 +12,6 @@
 
 #define FILES_MOST 64
 #define FILE_BYTES_MOST (2 * 1024 * 1024)
-#define ASSET_KEPT "max-age=300"
 
 /* What a page may load and do: nothing that does not come from here, no script and no style within the HTML, so that a
  * name of a space which says <script> is never more than a name; it may be in nobody's frame, and its forms go nowhere
@@ -232,7 +231,7 @@ static void answer_file(struct http_request *request, const struct file *file)
 		/* The ids of spaces in a page's URL are nobody else's business. */
 		http_add_header(request, "Referrer-Policy", "no-referrer");
 	}
-	if (http_has_tag(request, form->tag, file->kind->is_page ? HTTP_ASK_AGAIN : ASSET_KEPT))
+	if (http_has_tag(request, form->tag, HTTP_ASK_AGAIN))
 		return;
 	if (is_packed)
 		http_add_header(request, "Content-Encoding", "gzip");

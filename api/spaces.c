@@ -35,7 +35,7 @@ static enum result show(struct store *store, void *context)
 	struct http_request *request = context;
 	const struct services *services = http_context(request);
 	struct space_state state;
-	char revision[24];
+	char version[48];
 	instant when;
 	GString *body;
 
@@ -43,8 +43,10 @@ static enum result show(struct store *store, void *context)
 		return RESULT_OK;
 	if (when != INSTANT_NONE)
 		memory_look_back(services->memory, store, &state, when);
-	g_snprintf(revision, sizeof revision, "%" PRId64, state.point.revision);
-	if (http_unchanged(request, revision,
+	/* Health changes without a revision when an installation begins or ends as planned. */
+	g_snprintf(version, sizeof version, "%" PRId64 "-%s", state.point.revision,
+		   space_health_name(state.health));
+	if (http_unchanged(request, version,
 			   when != INSTANT_NONE ? SPACES_PAST_KEPT : HTTP_ASK_AGAIN))
 		return RESULT_OK;
 	body = g_string_sized_new(BODY_BYTES);

@@ -54,16 +54,14 @@ void attribution_tidy(struct store *store)
 static struct attribution *read_rows(struct query *row)
 {
 	g_autoptr(GArray) effects = g_array_new(FALSE, FALSE, sizeof(struct effect));
-	struct attribution found =
-				   {
-					   .installation = query_integer(row, 0),
-					   .started_at = query_integer(row, 1),
-					   .ended_at = query_optional(row, 2),
-				   },
-			   *attribution;
+	instant ended_at = query_optional(row, 2);
+	struct attribution found = {
+		.installation = query_integer(row, 0),
+		.started_at = query_integer(row, 1),
+		.ended_at = ended_at != INSTANT_NONE ? ended_at : INT64_MAX,
+	};
+	struct attribution *attribution;
 
-	if (found.ended_at == INSTANT_NONE)
-		found.ended_at = INT64_MAX;
 	do {
 		struct effect effect = {query_optional(row, 3), query_integer(row, 4)};
 

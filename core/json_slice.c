@@ -7,12 +7,20 @@
 
 #define FEW_NAMES 8 /* of an object: so many are compared one by one */
 #define NO_ITEMS (-1)
+#define TWICE "a member name stands twice"
+
+/* A name as it means. */
+struct name {
+	const char *text;
+	size_t size;
+	char *unescaped; /* what `text` points to, or NULL */
+};
 
 /* The names that an object has had so far. */
 struct names {
 	size_t count;
 	struct json_slice few[FEW_NAMES];
-	GHashTable *many; /* NULL as long as they are few, and written plainly */
+	GArray *many; /* of struct name; NULL as long as they are few, and written plainly */
 };
 
 struct scan {
@@ -115,34 +123,64 @@ static bool is_escaped(const struct json_slice *slice)
 	return memchr(slice->at, '\\', slice->size) != NULL;
 }
 
-/* A name holds no NUL by now. */
-static bool add_to_many(struct names *names, const struct json_slice *name)
+static void clear_name(void *data)
 {
-	char *unescaped;
-	size_t size;
-	const char *text = json_slice_text(name, &size, &unescaped);
-
-	if (unescaped == NULL)
-		unescaped = g_strndup(text, size);
-	return g_hash_table_add(names->many, unescaped);
+	g_free(((struct name *)data)->unescaped);
 }
 
-/* False if it was there already. */
+static void add_to_many(struct names *names, const struct json_slice *slice)
+{
+	struct name name;
+
+	name.text = json_slice_text(slice, &name.size, &name.unescaped);
+	g_array_append_val(names->many, name);
+}
+
+/* False if it is one of the few already. Many are looked at when all are there: has_twins. */
 static bool add_name(struct names *names, const struct json_slice *name)
 {
 	if (names->many == NULL && (names->count == FEW_NAMES || is_escaped(name))) {
-		names->many = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+		names->many = g_array_new(FALSE, FALSE, sizeof(struct name));
+		g_array_set_clear_func(names->many, clear_name);
 		for (size_t i = 0; i < names->count; i++)
 			add_to_many(names, &names->few[i]);
 	}
-	if (names->many != NULL)
-		return add_to_many(names, name);
+	if (names->many != NULL) {
+		add_to_many(names, name);
+		return true;
+	}
 	for (size_t i = 0; i < names->count; i++) {
 		if (is_same(&names->few[i], name))
 			return false;
 	}
 	names->few[names->count++] = *name;
 	return true;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	const struct name *first = a, *second = b;
+	int order = memcmp(first->text, second->text, MIN(first->size, second->size));
+
+	if (order != 0)
+		return order;
+	return first->size < second->size ? -1 : first->size > second->size;
+}
+
+/* By sorting: names that are made to collide would make a hash table slow. */
+static bool has_twins(const struct names *names)
+{
+	GArray *many = names->many;
+
+	if (many == NULL)
+		return false;
+	g_array_sort(many, compare_names);
+	for (guint i = 1; i < many->len; i++) {
+		if (compare_names(&g_array_index(many, struct name, i - 1),
+				  &g_array_index(many, struct name, i)) == 0)
+			return true;
+	}
+	return false;
 }
 
 /* Where others, json-c among them, would end the name. */
@@ -169,7 +207,7 @@ static bool scan_name(struct scan *scan, struct names *names)
 	if (is_escaped(&name) && holds_null(&name))
 		scan->why = "a member name holds \\u0000";
 	else if (!add_name(names, &name))
-		scan->why = "a member name stands twice";
+		scan->why = TWICE;
 	return scan->why == NULL;
 }
 
@@ -228,8 +266,12 @@ static bool scan_object(struct scan *scan)
 	struct names names = {0};
 	bool is_object = scan_elements(scan, &names, scan_member, '}');
 
+	if (is_object && has_twins(&names)) {
+		scan->why = TWICE;
+		is_object = false;
+	}
 	if (names.many != NULL)
-		g_hash_table_unref(names.many);
+		g_array_unref(names.many);
 	return is_object;
 }
 

@@ -422,7 +422,8 @@ enum result store_transaction(struct store *store, store_work *work, void *conte
 	bool writer = store->mode == STORE_WRITER;
 	enum result result;
 
-	assert(sqlite3_get_autocommit(store->database));
+	assert(sqlite3_get_autocommit(store->database) &&
+	       !sqlite3_stmt_busy(store->steps[STEP_LOOK]));
 	store->failure = SQLITE_OK;
 	result = writer ? begin_writing(store) : begin_reading(store);
 	if (result != RESULT_OK)

@@ -46,7 +46,7 @@ bool store_failed(const struct store *store);
 /* Another number whenever somebody else has changed the database; never 0. On a reader, within store_transaction. */
 int64_t store_version(const struct store *store);
 
-/* Which file it is: another number if another one has taken its place. */
+/* Which file was opened: another number for another one. */
 uint64_t store_file(const struct store *store);
 
 /* Something that is made when it is first asked for and freed when a transaction, or a part of one, is undone, or the

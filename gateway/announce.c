@@ -9,6 +9,8 @@
 /* Rows looked at in one go, some 5 ms: most of them changed in nothing but their count. */
 #define ROWS 200
 
+#define CONFIGURATION_BYTES 8192 /* none of ours is longer */
+
 /* A space as Home Assistant knows it. */
 struct told {
 	unsigned round; /* of saying all */
@@ -22,8 +24,8 @@ struct announce {
 	struct broker *broker;
 	char *status_topic;
 	GHashTable *told; /* space id -> struct told */
-	GHashTable *
-		stray; /* space ids: the broker has a configuration of these, and perhaps should not */
+	GHashTable
+		*stray; /* ids of spaces of which the broker has a configuration, wanted or not */
 	unsigned round;
 	int64_t said;   /* the revision up to which the spaces are told */
 	bool done;      /* nothing was committed since the last look */
@@ -100,7 +102,8 @@ void announce_retained(struct announce *announce, const char *topic, const char 
 {
 	char id[JSON_ID_SIZE];
 
-	if (discovery_topic_space(topic, announce->config->home_assistant_prefix, id) &&
+	if (size <= CONFIGURATION_BYTES &&
+	    discovery_topic_space(topic, announce->config->home_assistant_prefix, id) &&
 	    discovery_is_of(payload, size, announce->status_topic))
 		g_hash_table_add(announce->stray, g_strdup(id));
 }

@@ -14,8 +14,8 @@
 /* clang-format off */
 const struct histogram_scale ingest_items_scale = {
 	.unit = 1,
-	.count = 10,
-	.bounds = {1, 2, 5, 10, 50, 100, 500, 1000, 5000, 10000},
+	.count = 11,
+	.bounds = {1, 2, 5, 10, 50, 100, 500, 1000, 5000, 10000, 20000},
 };
 const struct histogram_scale ingest_lag_scale = {
 	.unit = 1e-3,

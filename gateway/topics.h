@@ -33,8 +33,8 @@ struct receivers {
 };
 
 struct subscription {
-	const char *
-		filter; /* its only wildcard is one +; beginning with / it stands below the discovery prefix */
+	/* Its only wildcard is one +; beginning with / it stands below the discovery prefix. */
+	const char *filter;
 	enum topic_kind kind;
 	int qos;
 	bool required; /* without it the gateway can't do its work */

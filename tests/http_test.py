@@ -12,8 +12,8 @@ import time
 import pytest
 
 import contract
-from doors import instant, make_space, refused, walk
-from harness import Answer, Api, Gateway, wait_until
+from doors import instant, make_space, refused, text_of, walk
+from harness import Answer, Api, Gateway, Publisher, wait_until
 
 LIMIT_URL, LIMIT_HEADER, LIMIT_BODY = 8192, 16384, 65536
 
@@ -65,6 +65,21 @@ def test_a_tag_changes_with_whatever_the_answer_shows(system):
         assert after.status == 200, f"change {n}"
         shown = [{**answer.json(), "as_of": None, "revision": None} for answer in (before, after)]
         assert shown[0] != shown[1] or n == len(changes) - 1  # that one is before a reset
+
+
+def test_a_tag_changes_when_an_installation_ends_as_planned(system):
+    make_space(system, "planned")
+    with Publisher(system.gateway.broker) as dpu:
+        dpu.publish("dpu/planned-dpu/status", "online")
+    wait_until(lambda: system.get("/spaces/planned").json()["health"] == "healthy", message="the device is online")
+    installation = system.get("/installations?dpu=planned-dpu").json()["items"][0]["id"]
+    system.tell("PATCH", f"/installations/{installation}", {"ended_at": text_of(int(time.time() * 1000) + 3000)})
+    before = system.get("/spaces/planned")
+    assert before.json()["health"] == "healthy"
+    wait_until(lambda: system.get("/spaces/planned").json()["health"] != "healthy", message="the installation has ended")
+    after = system.get("/spaces/planned", headers={"If-None-Match": before.headers["ETag"]})
+    assert after.status == 200
+    assert after.json()["revision"] == before.json()["revision"]
 
 
 def test_how_long_an_answer_may_be_kept(system, minute):

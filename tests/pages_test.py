@@ -63,7 +63,7 @@ def test_what_a_page_is_made_of_has_its_type(web, name, kind):
     assert answer.body == web_folder.content_of(name)
     assert answer.headers["Content-Type"] == kind
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
-    assert answer.headers["Cache-Control"] == "max-age=300"
+    assert answer.headers["Cache-Control"] == "no-cache"
     assert answer.headers["Content-Security-Policy"] == NOTHING
 
 
