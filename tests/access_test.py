@@ -39,7 +39,8 @@ RIGHTS = {
     None: (set(TOPICS), set(TOPICS)),
     "423": ({"dpu/423/events", "dpu/423/status"}, {"dpu/423/stored"}),
     "stranger": (set(), set()),
-    "display": (set(), SPACE),
+    "display": (set(), SPACE | GATEWAY),
+    "homeassistant": (BIRTH, DISCOVERY | BIRTH | SPACE | GATEWAY),
     "headcount-gateway": (
         STORED | REPLIES | SPACE | GATEWAY | DISCOVERY,
         EVENTS | STATUS | COMMANDS | DISCOVERY | BIRTH,
