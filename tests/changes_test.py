@@ -5,7 +5,7 @@ import time
 import pytest
 
 from doors import make_space, stored, walk
-from harness import wait_until
+from harness import Headcount, wait_until
 
 
 # Events by PUT
@@ -171,3 +171,17 @@ def test_a_change_while_the_gateway_is_away_is_not_made(broker, gateway, api):
     assert api.ask("/spaces/A")["name"] == ""
     assert api.ask("/spaces/A")["count"] == 0
     api.tell("POST", "/spaces", {"id": "B"})
+
+
+def test_a_move_that_is_refused_leaves_the_counts_as_they_were(system):
+    """Its first half, the end of the old installation, has taken crossings away by then."""
+    make_space(system, "from")
+    make_space(system, "to")
+    walk(system, "from", ("2020-01-01T08:00:00Z", 1), ("2020-01-01T09:00:00Z", 1))
+    for way in ("2020-01-01T08:30:00Z", "2019-01-01T00:00:00Z"):
+        move = {"doorway": "to-door", "at": way}
+        system.tell("POST", "/dpus/from-dpu/move", move, status=409)
+        assert system.ask("/spaces/from")["count"] == stored(system, "from")
+        walk(system, "from", (f"2020-01-01T1{stored(system, 'from')}:00:00Z", 1))
+        assert system.ask("/spaces/from")["count"] == stored(system, "from")
+    assert "all in step" in Headcount(system.gateway.config)("check")
