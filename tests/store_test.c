@@ -133,6 +133,62 @@ static void part_that_fails_leaves_the_rest(struct folder *folder, gconstpointer
 	store_close(store);
 }
 
+/* Caches, by how often they were made and freed */
+
+static int caches_made, caches_freed;
+
+static void *make_cache(void)
+{
+	caches_made++;
+	return g_new0(char, 1);
+}
+
+static void free_cache(void *cache)
+{
+	caches_freed++;
+	g_free(cache);
+}
+
+static enum result use_cache(struct store *store, void *context)
+{
+	g_assert_nonnull(store_cache(store, make_cache, free_cache));
+	return *(enum result *)context;
+}
+
+static enum result part_that_uses_cache(struct store *store, void *context)
+{
+	enum result wanted = *(enum result *)context;
+	struct problem problem;
+
+	g_assert_cmpint(store_part(store, use_cache, context, &problem), ==, wanted);
+	return RESULT_OK;
+}
+
+static void assert_caches(int made, int freed)
+{
+	g_assert_cmpint(caches_made, ==, made);
+	g_assert_cmpint(caches_freed, ==, freed);
+}
+
+static void caches_go_with_whatever_is_undone(struct folder *folder, gconstpointer data)
+{
+	struct store *store = open_store(folder, STORE_WRITER);
+	enum result ok = RESULT_OK, refused = RESULT_CONFLICT;
+
+	(void)data;
+	caches_made = caches_freed = 0;
+	g_assert_cmpint(store_transaction(store, use_cache, &ok), ==, RESULT_OK);
+	g_assert_cmpint(store_transaction(store, part_that_uses_cache, &ok), ==, RESULT_OK);
+	assert_caches(1, 0);
+	g_assert_cmpint(store_transaction(store, part_that_uses_cache, &refused), ==, RESULT_OK);
+	assert_caches(1, 1);
+	g_assert_cmpint(store_transaction(store, use_cache, &refused), ==, RESULT_CONFLICT);
+	assert_caches(2, 2);
+	g_assert_cmpint(store_transaction(store, use_cache, &ok), ==, RESULT_OK);
+	store_close(store);
+	assert_caches(3, 3);
+}
+
 static void second_writer_is_refused(struct folder *folder, gconstpointer data)
 {
 	struct store *first = open_store(folder, STORE_WRITER), *second = NULL;
@@ -312,6 +368,7 @@ int main(int count, char **arguments)
 	g_test_init(&count, &arguments, NULL);
 	ADD(refused_work_leaves_nothing_behind);
 	ADD(part_that_fails_leaves_the_rest);
+	ADD(caches_go_with_whatever_is_undone);
 	ADD(second_writer_is_refused);
 	ADD(reader_sees_commits_and_works_without_a_writer);
 	ADD(reader_cannot_write);
