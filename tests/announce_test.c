@@ -2,12 +2,10 @@
 #include "announce.h"
 
 #include <glib.h>
-#include <glib/gstdio.h>
-#include <stdarg.h>
 #include <string.h>
 
 #include "discovery.h"
-#include "registry.h"
+#include "own_store.h"
 
 struct broker {
 	size_t room;
@@ -34,41 +32,20 @@ void broker_publish(struct broker *broker, const struct publication *publication
 }
 
 struct fixture {
-	char *folder;
-	struct store *store;
+	struct own_store own;
 	struct config config;
 	struct broker broker;
 	struct announce *announce;
-	const char *command; /* under way */
 	int64_t now_ms;
 };
 
-static enum result carry_out(struct store *store, void *context)
-{
-	const struct fixture *fixture = context;
-	const struct registry_limits limits = {.now = instant_now(), .max_clock_skew_ms = 60000};
-	g_autoptr(GString) answer = g_string_new(NULL);
-
-	registry_command(store, fixture->command, strlen(fixture->command), &limits, answer);
-	g_test_message("%s: %s", fixture->command, answer->str);
-	g_assert_nonnull(strstr(answer->str, "\"status\":20"));
-	return RESULT_OK;
-}
-
-static void command(struct fixture *fixture, const char *format, ...) G_GNUC_PRINTF(2, 3);
-static void command(struct fixture *fixture, const char *format, ...)
-{
-	va_list arguments;
-	g_autofree char *text = NULL;
-
-	va_start(arguments, format);
-	text = g_strdup_vprintf(format, arguments);
-	va_end(arguments);
-	fixture->command = text;
-	g_assert_cmpint(store_transaction(fixture->store, carry_out, fixture), ==, RESULT_OK);
-	if (fixture->announce != NULL)
-		announce_changed(fixture->announce);
-}
+/* A registry command, of which the announcements hear. */
+#define command(fixture, ...)                                                                      \
+	do {                                                                                       \
+		own_store_command(&(fixture)->own, __VA_ARGS__);                                   \
+		if ((fixture)->announce != NULL)                                                   \
+			announce_changed((fixture)->announce);                                     \
+	} while (0)
 
 static void make_space(struct fixture *fixture, const char *id)
 {
@@ -87,38 +64,24 @@ static void change_space(struct fixture *fixture, const char *id, const char *va
 
 static void set_up(struct fixture *fixture, gconstpointer data)
 {
-	g_autofree char *path = NULL;
-	struct problem problem;
-
 	*fixture = (struct fixture){.config = {.home_assistant = data == NULL,
 					       .home_assistant_prefix = "ha",
 					       .client_id = "g"},
 				    .now_ms = 1000};
-	fixture->folder = g_dir_make_tmp("headcount-announce-XXXXXX", NULL);
-	path = g_build_filename(fixture->folder, "headcount.db", NULL);
-	g_assert_cmpint(store_open(path, STORE_WRITER, &fixture->store, &problem), ==, RESULT_OK);
+	own_store_open(&fixture->own);
 	fixture->broker.retained = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
 	make_space(fixture, "A");
 	make_space(fixture, "B");
-	fixture->announce = announce_new(&fixture->config, fixture->store, &fixture->broker);
+	fixture->announce = announce_new(&fixture->config, fixture->own.store, &fixture->broker);
 	announce_all(fixture->announce, fixture->now_ms);
 }
 
 static void tear_down(struct fixture *fixture, gconstpointer data)
 {
-	g_autoptr(GDir) folder = g_dir_open(fixture->folder, 0, NULL);
-	const char *name;
-
 	(void)data;
 	announce_free(fixture->announce);
-	store_close(fixture->store);
 	g_hash_table_unref(fixture->broker.retained);
-	while ((name = g_dir_read_name(folder)) != NULL) {
-		g_autofree char *file = g_build_filename(fixture->folder, name, NULL);
-		g_remove(file);
-	}
-	g_rmdir(fixture->folder);
-	g_free(fixture->folder);
+	own_store_close(&fixture->own);
 }
 
 /* One call; how many messages it published. */
@@ -171,7 +134,7 @@ static void start_anew(struct fixture *fixture, bool home_assistant)
 {
 	announce_free(fixture->announce);
 	fixture->config.home_assistant = home_assistant;
-	fixture->announce = announce_new(&fixture->config, fixture->store, &fixture->broker);
+	fixture->announce = announce_new(&fixture->config, fixture->own.store, &fixture->broker);
 	connect_anew(fixture);
 }
 

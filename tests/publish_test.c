@@ -2,11 +2,9 @@
 #include "publish.h"
 
 #include <glib.h>
-#include <glib/gstdio.h>
-#include <stdarg.h>
 #include <string.h>
 
-#include "registry.h"
+#include "own_store.h"
 
 #define INTERVAL_MS 200
 
@@ -37,39 +35,18 @@ void broker_publish(struct broker *broker, const struct publication *publication
 }
 
 struct fixture {
-	char *folder;
-	struct store *store;
+	struct own_store own;
 	struct broker broker;
 	struct publish *publish;
-	const char *command; /* under way */
 };
 
-static enum result carry_out(struct store *store, void *context)
-{
-	const struct fixture *fixture = context;
-	const struct registry_limits limits = {.now = instant_now(), .max_clock_skew_ms = 60000};
-	g_autoptr(GString) answer = g_string_new(NULL);
-
-	registry_command(store, fixture->command, strlen(fixture->command), &limits, answer);
-	g_test_message("%s: %s", fixture->command, answer->str);
-	g_assert_nonnull(strstr(answer->str, "\"status\":20"));
-	return RESULT_OK;
-}
-
-static void command(struct fixture *fixture, const char *format, ...) G_GNUC_PRINTF(2, 3);
-static void command(struct fixture *fixture, const char *format, ...)
-{
-	va_list arguments;
-	g_autofree char *text = NULL;
-
-	va_start(arguments, format);
-	text = g_strdup_vprintf(format, arguments);
-	va_end(arguments);
-	fixture->command = text;
-	g_assert_cmpint(store_transaction(fixture->store, carry_out, fixture), ==, RESULT_OK);
-	if (fixture->publish != NULL)
-		publish_changed(fixture->publish);
-}
+/* A registry command, of which the publications hear. */
+#define command(fixture, ...)                                                                      \
+	do {                                                                                       \
+		own_store_command(&(fixture)->own, __VA_ARGS__);                                   \
+		if ((fixture)->publish != NULL)                                                    \
+			publish_changed((fixture)->publish);                                       \
+	} while (0)
 
 static void make_space(struct fixture *fixture, const char *id)
 {
@@ -100,44 +77,25 @@ static void set_count(struct fixture *fixture, const char *id, int count)
 
 static void set_up(struct fixture *fixture, gconstpointer data)
 {
-	g_autofree char *path = NULL;
-	struct problem problem;
-
 	(void)data;
 	*fixture = (struct fixture){0};
-	fixture->folder = g_dir_make_tmp("headcount-publish-XXXXXX", NULL);
-	path = g_build_filename(fixture->folder, "headcount.db", NULL);
-	g_assert_cmpint(store_open(path, STORE_WRITER, &fixture->store, &problem), ==, RESULT_OK);
+	own_store_open(&fixture->own);
 	fixture->broker.room = 1000;
 	fixture->broker.said = g_ptr_array_new_with_free_func(g_free);
 	fixture->broker.retained = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
 	make_space(fixture, "A");
 	make_space(fixture, "B");
 	make_space(fixture, "C");
-	fixture->publish = publish_new(fixture->store, &fixture->broker, INTERVAL_MS);
-}
-
-static void remove_folder(const char *path)
-{
-	g_autoptr(GDir) folder = g_dir_open(path, 0, NULL);
-	const char *name;
-
-	while ((name = g_dir_read_name(folder)) != NULL) {
-		g_autofree char *file = g_build_filename(path, name, NULL);
-		g_remove(file);
-	}
-	g_rmdir(path);
+	fixture->publish = publish_new(fixture->own.store, &fixture->broker, INTERVAL_MS);
 }
 
 static void tear_down(struct fixture *fixture, gconstpointer data)
 {
 	(void)data;
 	publish_free(fixture->publish);
-	store_close(fixture->store);
 	g_ptr_array_unref(fixture->broker.said);
 	g_hash_table_unref(fixture->broker.retained);
-	remove_folder(fixture->folder);
-	g_free(fixture->folder);
+	own_store_close(&fixture->own);
 }
 
 /* What is said at a time: the ids, in order, of the spaces whose count was published. */
