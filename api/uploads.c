@@ -60,28 +60,36 @@ static bool check_whole(struct http_request *request, const struct json *body, c
 	return false;
 }
 
-/* How many events the body has; 0 if it has been refused. */
-static int64_t check_body(struct http_request *request)
+/* Says what is wrong with a body; the reading has found something. */
+static void refuse_body(struct http_request *request, const char *bytes, size_t size,
+			const struct reading *reading)
 {
-	struct reading reading = {.wrong = -1};
 	const char *why;
-	size_t size;
-	const char *bytes = http_body(request, &size);
 	g_autoptr(Json) body = json_read(bytes, size, &why);
 	int64_t item;
 
 	if (!check_whole(request, body, why))
-		return 0;
-	event_read(bytes, size, take_item, &reading);
-	if (reading.wrong < 0)
-		return reading.items;
-	item = json_kind(body) == JSON_ARRAY ? reading.wrong : -1;
-	if (reading.reason == REASON_MALFORMED && reading.is_object)
+		return;
+	item = json_kind(body) == JSON_ARRAY ? reading->wrong : -1;
+	if (reading->reason == REASON_MALFORMED && reading->is_object)
 		http_refuse_member(request, 400, item, "seq",
 				   "expected an integer from 0 to %" PRId64, EVENT_SEQ_LAST);
 	else
-		http_refuse_member(request, 400, item, faults[reading.reason].member, "%s",
-				   faults[reading.reason].detail);
+		http_refuse_member(request, 400, item, faults[reading->reason].member, "%s",
+				   faults[reading->reason].detail);
+}
+
+/* How many events the body has; 0 if it has been refused. */
+static int64_t check_body(struct http_request *request)
+{
+	struct reading reading = {.wrong = -1};
+	size_t size;
+	const char *bytes = http_body(request, &size);
+
+	event_read(bytes, size, take_item, &reading);
+	if (reading.wrong < 0)
+		return reading.items;
+	refuse_body(request, bytes, size, &reading);
 	return 0;
 }
 
