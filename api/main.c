@@ -67,7 +67,7 @@ static sigset_t block_signals(void)
 static void reload(const struct services *services, const char *config_path)
 {
 	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" G_GINT64_FORMAT, g_get_monotonic_time());
-	program_reload(PROGRAM, config_path);
+	program_reload(PROGRAM, services->config, config_path);
 	pages_reload(services->pages);
 	sd_notify(0, "READY=1");
 }
@@ -85,6 +85,7 @@ static void wait_for_end(const struct services *services, struct http_server *se
 		if (signal == SIGHUP)
 			reload(services, config_path);
 		http_tend(server);
+		log_tend();
 		sd_notify(0, "WATCHDOG=1");
 	}
 }

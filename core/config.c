@@ -1,16 +1,26 @@
 #include "config.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <glib.h>
 #include <inttypes.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "json.h"
 
 #define DEFAULT_PATH "/etc/headcount/headcount.conf"
-#define NAME_LONGEST 32       /* of a group or key */
+#define DROP_INS "conf.d"     /* beside the file */
+#define VARIABLE "HEADCOUNT_" /* what the variables of keys begin with */
+#define PATH_VARIABLE VARIABLE "CONFIG"
+#define RELOADABLE "log"      /* the group that is read again on SIGHUP */
+#define NAME_LONGEST 64       /* of a group, key or variable */
 #define SUGGESTION_DISTANCE 4 /* more letters apart is no misspelling */
+#define ABBREVIATION_LEAST 4  /* so many letters of a name's beginning suggest it */
+#define PASSWORD_BYTES 4096   /* of a file that holds one, at most */
 
 enum type {
 	TYPE_TEXT,    /* char *, may be empty */
@@ -19,6 +29,7 @@ enum type {
 	TYPE_INTEGER, /* int64_t within min…max */
 	TYPE_BOOLEAN, /* bool */
 	TYPE_LEVEL,   /* enum log_level */
+	TYPE_FORMAT,  /* enum log_format */
 };
 
 struct key {
@@ -39,7 +50,7 @@ static const struct key keys[] = {
 	{"broker", "username", TYPE_TEXT, offsetof(struct config, broker_username), "", 0, 0,
 		"Whom to log in as; empty: nobody."},
 	{"broker", "password_file", TYPE_TEXT, offsetof(struct config, broker_password_file), "", 0, 0,
-		"File whose first line is the password; empty: none."},
+		"File whose first line is the password; empty: none. It must not be open to everybody (chmod o-rwx)."},
 	{"broker", "ca_file", TYPE_TEXT, offsetof(struct config, broker_ca_file), "", 0, 0,
 		"Certificates (PEM) that the broker's own must go back to; empty: no TLS."},
 	{"store", "database", TYPE_NAME, offsetof(struct config, database),
@@ -95,7 +106,9 @@ static const struct key keys[] = {
 	{"api", "timeout_s", TYPE_INTEGER, offsetof(struct config, timeout_s), "30", 1, 3600,
 		"How many seconds a request may take to arrive, and an answer may make no progress."},
 	{"log", "level", TYPE_LEVEL, offsetof(struct config, log_level), "notice", 0, 0,
-		"What is logged: error, warning, notice, info or debug. Read again on SIGHUP."},
+		"What is logged: error, warning, notice, info or debug."},
+	{"log", "format", TYPE_FORMAT, offsetof(struct config, log_format), "text", 0, 0,
+		"How: text, or json with time, level, program, subject and message, a line an event."},
 };
 /* clang-format on */
 
@@ -131,6 +144,14 @@ static size_t distance(const char *a, const char *b)
 	return row[length];
 }
 
+/* How far a name is from a known one. The beginning of one counts as near: "password" is "password_file". */
+static size_t unlikeness(const char *name, const char *known)
+{
+	if (strlen(name) >= ABBREVIATION_LEAST && g_str_has_prefix(known, name))
+		return 1;
+	return distance(name, known);
+}
+
 /* The known key that is most like an unknown one, perhaps of another group; with a NULL name, a key of the group that
  * is most like an unknown one. */
 static const struct key *most_like(const char *group, const char *name)
@@ -140,7 +161,7 @@ static const struct key *most_like(const char *group, const char *name)
 
 	for (size_t i = 0; i < G_N_ELEMENTS(keys); i++) {
 		size_t away = name == NULL ? distance(group, keys[i].group)
-					   : distance(name, keys[i].name) +
+					   : unlikeness(name, keys[i].name) +
 						     (strcmp(group, keys[i].group) != 0);
 		if (away < least) {
 			least = away;
@@ -211,6 +232,7 @@ static bool parse_string(const struct key *key, const char *text, char **ret_str
 		return false;
 	if (key->type == TYPE_ID && !json_is_id(text, strlen(text)))
 		return false;
+	g_free(*ret_string);
 	*ret_string = g_strdup(text);
 	return true;
 }
@@ -223,13 +245,18 @@ static bool parse_boolean(const char *text, bool *ret_value)
 
 static bool parse(const struct key *key, const char *text, void *ret_value)
 {
-	if (is_string(key))
-		return parse_string(key, text, ret_value);
-	if (key->type == TYPE_INTEGER)
+	switch (key->type) {
+	case TYPE_INTEGER:
 		return g_ascii_string_to_signed(text, 10, key->min, key->max, ret_value, NULL);
-	if (key->type == TYPE_BOOLEAN)
+	case TYPE_BOOLEAN:
 		return parse_boolean(text, ret_value);
-	return log_level_find(text, ret_value);
+	case TYPE_LEVEL:
+		return log_level_find(text, ret_value);
+	case TYPE_FORMAT:
+		return log_format_find(text, ret_value);
+	default:
+		return parse_string(key, text, ret_value);
+	}
 }
 
 static char *expected(const struct key *key)
@@ -240,6 +267,7 @@ static char *expected(const struct key *key)
 		[TYPE_ID] = "1-64 characters of A-Z a-z 0-9 . _ : -",
 		[TYPE_BOOLEAN] = "true or false",
 		[TYPE_LEVEL] = "error, warning, notice, info or debug",
+		[TYPE_FORMAT] = "text or json",
 	};
 
 	if (key->type != TYPE_INTEGER)
@@ -247,20 +275,68 @@ static char *expected(const struct key *key)
 	return g_strdup_printf("a number from %" PRId64 " to %" PRId64, key->min, key->max);
 }
 
-static enum result read_value(const char *path, GKeyFile *file, const struct key *key,
-			      struct config *config, struct problem *reterr_problem)
+static bool same_value(const struct key *key, const void *a, const void *b)
 {
-	g_autofree char *text = g_key_file_get_string(file, key->group, key->name, NULL);
+	static const size_t sizes[] = {
+		[TYPE_INTEGER] = sizeof(int64_t),
+		[TYPE_BOOLEAN] = sizeof(bool),
+		[TYPE_LEVEL] = sizeof(enum log_level),
+		[TYPE_FORMAT] = sizeof(enum log_format),
+	};
 
-	if (text == NULL && !g_key_file_has_key(file, key->group, key->name, NULL))
-		text = g_strdup(key->value);
-	if (text != NULL && parse(key, g_strstrip(text), member(config, key)))
+	if (is_string(key))
+		return strcmp(*(char *const *)a, *(char *const *)b) == 0;
+	return memcmp(a, b, sizes[key->type]) == 0;
+}
+
+/* Layers: the defaults, files, variables; what comes later wins */
+
+struct setting {
+	char *text;
+	char *source;
+};
+
+struct reading {
+	struct config config;
+	struct setting settings[G_N_ELEMENTS(keys)];
+};
+
+static void clear_reading(struct reading *reading)
+{
+	config_clear(&reading->config);
+	for (size_t i = 0; i < G_N_ELEMENTS(keys); i++) {
+		g_clear_pointer(&reading->settings[i].text, g_free);
+		g_clear_pointer(&reading->settings[i].source, g_free);
+	}
+}
+
+/* `place` is where the text stands, for who has to mend it; a NULL text is no text at all. */
+static enum result take(struct reading *reading, size_t index, const char *text, const char *source,
+			const char *place, struct problem *reterr_problem)
+{
+	const struct key *key = &keys[index];
+	struct setting *setting = &reading->settings[index];
+	g_autofree char *stripped = text != NULL ? g_strstrip(g_strdup(text)) : NULL;
+	g_autofree char *wanted = NULL;
+
+	if (stripped != NULL && parse(key, stripped, member(&reading->config, key))) {
+		g_free(setting->text);
+		g_free(setting->source);
+		*setting = (struct setting){g_steal_pointer(&stripped), g_strdup(source)};
 		return RESULT_OK;
+	}
+	wanted = expected(key);
+	return problem_set(reterr_problem, RESULT_INVALID, key->name, "%s: must be %s, not '%s'",
+			   place, wanted, stripped != NULL ? stripped : "");
+}
 
-	g_autofree char *wanted = expected(key);
-	return problem_set(reterr_problem, RESULT_INVALID, key->name,
-			   "%s: [%s] %s: must be %s, not '%s'", path, key->group, key->name, wanted,
-			   text != NULL ? text : "");
+static enum result take_defaults(struct reading *reading, struct problem *reterr_problem)
+{
+	enum result result = RESULT_OK;
+
+	for (size_t i = 0; result == RESULT_OK && i < G_N_ELEMENTS(keys); i++)
+		result = take(reading, i, keys[i].value, "default", "default", reterr_problem);
+	return result;
 }
 
 /* Files */
@@ -281,27 +357,228 @@ static enum result load(const char *path, bool must_exist, GKeyFile *file,
 	return RESULT_OK;
 }
 
-enum result config_read(const char *path, struct config *ret_config, struct problem *reterr_problem)
+static enum result take_from_file(struct reading *reading, size_t index, GKeyFile *file,
+				  const char *path, struct problem *reterr_problem)
+{
+	const struct key *key = &keys[index];
+	g_autofree char *text = NULL;
+	g_autofree char *place = NULL;
+
+	if (!g_key_file_has_key(file, key->group, key->name, NULL))
+		return RESULT_OK;
+	text = g_key_file_get_string(file, key->group, key->name, NULL);
+	place = g_strdup_printf("%s: [%s] %s", path, key->group, key->name);
+	return take(reading, index, text, path, place, reterr_problem);
+}
+
+static enum result take_file(struct reading *reading, const char *path, bool must_exist,
+			     struct problem *reterr_problem)
 {
 	g_autoptr(GKeyFile) file = g_key_file_new();
-	struct config config = {0};
-	enum result result;
+	enum result result = load(path, must_exist, file, reterr_problem);
 
-	if (path == NULL)
-		path = g_getenv("HEADCOUNT_CONFIG");
-	result = load(path != NULL ? path : DEFAULT_PATH, path != NULL, file, reterr_problem);
-	if (path == NULL)
-		path = DEFAULT_PATH;
 	if (result == RESULT_OK)
 		result = check_names(path, file, reterr_problem);
 	for (size_t i = 0; result == RESULT_OK && i < G_N_ELEMENTS(keys); i++)
-		result = read_value(path, file, &keys[i], &config, reterr_problem);
-	if (result != RESULT_OK) {
-		config_clear(&config);
-		return result;
+		result = take_from_file(reading, i, file, path, reterr_problem);
+	return result;
+}
+
+static gint by_name(gconstpointer a, gconstpointer b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* What editors and package tools leave beside a file begins with a dot, or ends otherwise. */
+static bool is_drop_in(const char *name)
+{
+	return *name != '.' && g_str_has_suffix(name, ".conf");
+}
+
+static GPtrArray *list_drop_ins(const char *folder, GDir *directory)
+{
+	GPtrArray *paths = g_ptr_array_new_with_free_func(g_free);
+	const char *name;
+
+	while ((name = g_dir_read_name(directory)) != NULL) {
+		if (is_drop_in(name))
+			g_ptr_array_add(paths, g_build_filename(folder, name, NULL));
 	}
-	*ret_config = config;
+	g_ptr_array_sort(paths, by_name);
+	return paths;
+}
+
+static enum result take_drop_ins(struct reading *reading, const char *beside,
+				 struct problem *reterr_problem)
+{
+	g_autofree char *parent = g_path_get_dirname(beside);
+	g_autofree char *folder = g_build_filename(parent, DROP_INS, NULL);
+	g_autoptr(GError) error = NULL;
+	g_autoptr(GDir) directory = g_dir_open(folder, 0, &error);
+	g_autoptr(GPtrArray) paths = NULL;
+	enum result result = RESULT_OK;
+
+	if (g_error_matches(error, G_FILE_ERROR, G_FILE_ERROR_NOENT))
+		return RESULT_OK;
+	if (directory == NULL)
+		return problem_set(reterr_problem, RESULT_INVALID, "", "%s", error->message);
+	paths = list_drop_ins(folder, directory);
+	for (guint i = 0; result == RESULT_OK && i < paths->len; i++)
+		result = take_file(reading, g_ptr_array_index(paths, i), true, reterr_problem);
+	return result;
+}
+
+/* Variables */
+
+static char *variable_of(const struct key *key)
+{
+	g_autofree char *name = g_strdup_printf(VARIABLE "%s_%s", key->group, key->name);
+
+	return g_ascii_strup(name, -1);
+}
+
+/* What the unknown name was probably to be; NULL if nothing is alike. */
+static char *variable_like(const char *name)
+{
+	char *best = NULL;
+	size_t least = SUGGESTION_DISTANCE + 1;
+
+	for (size_t i = 0; i < G_N_ELEMENTS(keys); i++) {
+		g_autofree char *known = variable_of(&keys[i]);
+		size_t away = unlikeness(name + strlen(VARIABLE), known + strlen(VARIABLE));
+
+		if (away < least) {
+			least = away;
+			g_free(best);
+			best = g_steal_pointer(&known);
+		}
+	}
+	return best;
+}
+
+static bool names_group(const char *variable)
+{
+	for (size_t i = 0; i < G_N_ELEMENTS(keys); i++) {
+		g_autofree char *start = g_strdup_printf(VARIABLE "%s_", keys[i].group);
+
+		if (g_ascii_strncasecmp(variable, start, strlen(start)) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* What is neither of a group nor like a key is somebody else's: tests have such variables, and a container has
+ * HEADCOUNT_SERVICE_HOST if a service is called headcount. */
+static enum result check_unknown(const char *variable, struct problem *reterr_problem)
+{
+	g_autofree char *like = variable_like(variable);
+
+	if (like != NULL)
+		return problem_set(reterr_problem, RESULT_INVALID, variable,
+				   "%s: no key has such a variable; did you mean %s?", variable,
+				   like);
+	if (names_group(variable))
+		return problem_set(reterr_problem, RESULT_INVALID, variable,
+				   "%s: no key has such a variable; --print-config prints all keys",
+				   variable);
 	return RESULT_OK;
+}
+
+static enum result take_variable(struct reading *reading, const char *variable,
+				 struct problem *reterr_problem)
+{
+	for (size_t i = 0; i < G_N_ELEMENTS(keys); i++) {
+		g_autofree char *known = variable_of(&keys[i]);
+
+		if (strcmp(variable, known) == 0)
+			return take(reading, i, g_getenv(variable), variable, variable,
+				    reterr_problem);
+	}
+	return check_unknown(variable, reterr_problem);
+}
+
+static enum result take_variables(struct reading *reading, struct problem *reterr_problem)
+{
+	g_auto(GStrv) names = g_listenv();
+	enum result result = RESULT_OK;
+
+	for (char **name = names; result == RESULT_OK && *name != NULL; name++) {
+		if (g_str_has_prefix(*name, VARIABLE) && strcmp(*name, PATH_VARIABLE) != 0)
+			result = take_variable(reading, *name, reterr_problem);
+	}
+	return result;
+}
+
+/* All of it */
+
+static enum result read_layers(const char *path, struct reading *ret_reading,
+			       struct problem *reterr_problem)
+{
+	struct reading reading = {0};
+	const char *given = path != NULL ? path : g_getenv(PATH_VARIABLE);
+	const char *used = given != NULL ? given : DEFAULT_PATH;
+	enum result result = take_defaults(&reading, reterr_problem);
+
+	if (result == RESULT_OK)
+		result = take_file(&reading, used, given != NULL, reterr_problem);
+	if (result == RESULT_OK)
+		result = take_drop_ins(&reading, used, reterr_problem);
+	if (result == RESULT_OK)
+		result = take_variables(&reading, reterr_problem);
+	if (result != RESULT_OK)
+		clear_reading(&reading);
+	else
+		*ret_reading = reading;
+	return result;
+}
+
+enum result config_read(const char *path, struct config *ret_config, struct problem *reterr_problem)
+{
+	struct reading reading;
+	enum result result = read_layers(path, &reading, reterr_problem);
+
+	if (result != RESULT_OK)
+		return result;
+	*ret_config = reading.config;
+	reading.config = (struct config){0};
+	clear_reading(&reading);
+	return RESULT_OK;
+}
+
+enum result config_explain(const char *path, config_visit *visit, void *context,
+			   struct problem *reterr_problem)
+{
+	struct reading reading;
+	enum result result = read_layers(path, &reading, reterr_problem);
+
+	if (result != RESULT_OK)
+		return result;
+	for (size_t i = 0; i < G_N_ELEMENTS(keys); i++)
+		visit(context, keys[i].group, keys[i].name, reading.settings[i].text,
+		      reading.settings[i].source);
+	clear_reading(&reading);
+	return RESULT_OK;
+}
+
+static bool is_reloadable(const struct key *key)
+{
+	return strcmp(key->group, RELOADABLE) == 0;
+}
+
+char *config_awaiting_restart(const struct config *in_force, const struct config *fresh)
+{
+	GString *names = g_string_new(NULL);
+
+	for (size_t i = 0; i < G_N_ELEMENTS(keys); i++) {
+		size_t offset = keys[i].offset;
+
+		if (is_reloadable(&keys[i]) || same_value(&keys[i], (const char *)in_force + offset,
+							  (const char *)fresh + offset))
+			continue;
+		g_string_append_printf(names, "%s[%s] %s", names->len > 0 ? ", " : "",
+				       keys[i].group, keys[i].name);
+	}
+	return g_string_free(names, names->len == 0);
 }
 
 void config_clear(struct config *config)
@@ -312,8 +589,10 @@ void config_clear(struct config *config)
 	}
 }
 
-static void print_comment(FILE *out, const char *comment)
+static void print_comment(FILE *out, const struct key *key)
 {
+	g_autofree char *comment =
+		g_strconcat(key->comment, is_reloadable(key) ? " Read again on SIGHUP." : "", NULL);
 	g_auto(GStrv) lines = g_strsplit(comment, "\n", -1);
 
 	for (char **line = lines; *line != NULL; line++)
@@ -329,28 +608,52 @@ void config_print(FILE *out)
 		if (strcmp(group, keys[i].group) != 0)
 			fprintf(out, "\n[%s]\n", keys[i].group);
 		group = keys[i].group;
-		print_comment(out, keys[i].comment);
+		print_comment(out, &keys[i]);
 		fprintf(out, "%s=%s\n", keys[i].name, keys[i].value);
 	}
+}
+
+/* Reads from one open file, so that what was checked is what is read. */
+static enum result read_secret(const char *path, int file, char ret_text[PASSWORD_BYTES + 1],
+			       struct problem *reterr_problem)
+{
+	struct stat status;
+	ssize_t size;
+
+	if (fstat(file, &status) == 0 && (status.st_mode & S_IRWXO) != 0)
+		return problem_set(reterr_problem, RESULT_INVALID, "password_file",
+				   "%s: is open to everybody (mode %04o): chmod o-rwx it", path,
+				   (unsigned)status.st_mode & 07777);
+	size = read(file, ret_text, PASSWORD_BYTES);
+	if (size < 0)
+		return problem_set(reterr_problem, RESULT_INVALID, "password_file", "%s: %s", path,
+				   g_strerror(errno));
+	ret_text[size] = '\0';
+	ret_text[strcspn(ret_text, "\r\n")] = '\0';
+	if (*ret_text == '\0')
+		return problem_set(reterr_problem, RESULT_INVALID, "password_file",
+				   "%s: the first line must be the password; it is empty", path);
+	return RESULT_OK;
 }
 
 enum result config_password(const struct config *config, char **ret_password,
 			    struct problem *reterr_problem)
 {
 	const char *path = config->broker_password_file;
-	g_autoptr(GError) error = NULL;
-	g_autofree char *text = NULL;
+	char text[PASSWORD_BYTES + 1];
+	enum result result;
+	int file;
 
 	*ret_password = NULL;
 	if (*path == '\0')
 		return RESULT_OK;
-	if (!g_file_get_contents(path, &text, NULL, &error))
-		return problem_set(reterr_problem, RESULT_NOT_FOUND, "password_file", "%s",
-				   error->message);
-	text[strcspn(text, "\r\n")] = '\0';
-	if (*text == '\0')
-		return problem_set(reterr_problem, RESULT_INVALID, "password_file",
-				   "%s: the first line must be the password; it is empty", path);
-	*ret_password = g_steal_pointer(&text);
-	return RESULT_OK;
+	file = open(path, O_RDONLY | O_CLOEXEC);
+	if (file < 0)
+		return problem_set(reterr_problem, RESULT_NOT_FOUND, "password_file", "%s: %s",
+				   path, g_strerror(errno));
+	result = read_secret(path, file, text, reterr_problem);
+	close(file);
+	if (result == RESULT_OK)
+		*ret_password = g_strdup(text);
+	return result;
 }

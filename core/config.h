@@ -41,20 +41,33 @@ struct config {
 	int64_t timeout_s;
 	/* [log] */
 	enum log_level log_level;
+	enum log_format log_format;
 };
 
 /* Reads the file; NULL means $HEADCOUNT_CONFIG, else /etc/headcount/headcount.conf, else, when that does not
- * exist either, the defaults. RESULT_INVALID or RESULT_NOT_FOUND with a problem that names file, group, key and
- * what was expected; an unknown key is an error that suggests the nearest known one. */
+ * exist either, the defaults. What conf.d beside it holds in *.conf wins over it, in the order of names, and over those
+ * the environment: HEADCOUNT_BROKER_HOST is host in [broker]. RESULT_INVALID or RESULT_NOT_FOUND with a problem that
+ * names the file, group and key, or the variable, and what was expected; an unknown one is an error that suggests the
+ * nearest known one. */
 MUST_USE enum result config_read(const char *path, struct config *ret_config,
 				 struct problem *reterr_problem);
 void config_clear(struct config *config);
 
+/* Reads the same, and calls `visit` for each key: `source` is the file or variable that says so, or "default". */
+typedef void config_visit(void *context, const char *group, const char *name, const char *value,
+			  const char *source);
+MUST_USE enum result config_explain(const char *path, config_visit *visit, void *context,
+				    struct problem *reterr_problem);
+
+/* What differs and is not taken over on SIGHUP, "[broker] host, [broker] port" (caller frees with g_free); NULL: nothing.
+ * What is taken over are the keys of [log]. */
+char *config_awaiting_restart(const struct config *in_force, const struct config *fresh);
+
 /* Prints the default configuration file, a comment above each key. */
 void config_print(FILE *out);
 
-/* The broker's password from broker_password_file (caller frees with g_free); NULL if there is none
- * to give. */
+/* The broker's password from broker_password_file (caller frees with g_free); NULL if there is none to give. A file that
+ * everybody may read or write is refused; who owns it doesn't matter, so that systemd's LoadCredential= serves. */
 MUST_USE enum result config_password(const struct config *config, char **ret_password,
 				     struct problem *reterr_problem);
 

@@ -63,7 +63,7 @@ static int start(const struct program *program, const struct options *options)
 	int code = EX_CONFIG;
 
 	if (result == RESULT_OK) {
-		log_start(program->name, config.log_level);
+		log_start(program->name, config.log_level, config.log_format);
 		result = check_config(program, &config, &problem);
 	}
 	if (result != RESULT_OK)
@@ -82,7 +82,7 @@ int program_main(const struct program *program, int argc, char **argv)
 	int code = EX_OK;
 
 	setlocale(LC_ALL, "");
-	log_start(program->name, LOG_LEVEL_NOTICE);
+	log_start(program->name, LOG_LEVEL_NOTICE, LOG_FORMAT_TEXT);
 	if (!read_options(program, argc, argv, &options))
 		code = EX_USAGE;
 	else if (options.version)
@@ -91,20 +91,26 @@ int program_main(const struct program *program, int argc, char **argv)
 		config_print(stdout);
 	else
 		code = start(program, &options);
+	log_finish();
 	g_free(options.config_path);
 	return code;
 }
 
-void program_reload(const char *name, const char *config_path)
+void program_reload(const char *name, const struct config *in_force, const char *config_path)
 {
 	struct config config = {0};
 	struct problem problem;
+	g_autofree char *awaiting = NULL;
 
-	if (config_read(config_path, &config, &problem) == RESULT_OK) {
-		log_notice("configuration: the log level is read again");
-		log_start(name, config.log_level);
-	} else {
+	if (config_read(config_path, &config, &problem) != RESULT_OK) {
 		log_error("configuration: %s; nothing is changed", problem.detail);
+		return;
 	}
+	log_notice("configuration: [log] is read again");
+	awaiting = config_awaiting_restart(in_force, &config);
+	if (awaiting != NULL)
+		log_warning("configuration: changed, but not in force before a restart: %s",
+			    awaiting);
+	log_start(name, config.log_level, config.log_format);
 	config_clear(&config);
 }

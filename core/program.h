@@ -19,7 +19,7 @@ struct program {
 /* All of main: reads options and configuration, says what is wrong with them, or runs. The exit code. */
 int program_main(const struct program *program, int argc, char **argv);
 
-/* Reads the configuration again and takes over what can be changed while running: the log level. */
-void program_reload(const char *name, const char *config_path);
+/* Reads the configuration again and takes over what can be changed while running: [log]. Says what else has changed. */
+void program_reload(const char *name, const struct config *in_force, const char *config_path);
 
 #endif

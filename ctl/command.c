@@ -112,8 +112,11 @@ bool session_begin(struct session *session, const GOptionEntry *entries)
 
 	if (!read_options(session, entries, &config_path) || !check_arguments(session))
 		return false;
-	if (config_read(config_path != NULL ? config_path : session->config_path, &session->config,
-			&problem) == RESULT_OK)
+	if (config_path != NULL) {
+		g_free(session->config_path);
+		session->config_path = g_steal_pointer(&config_path);
+	}
+	if (config_read(session->config_path, &session->config, &problem) == RESULT_OK)
 		return true;
 	session_complain(session, "configuration: %s", problem.detail);
 	return false;
@@ -144,6 +147,7 @@ void session_end(struct session *session)
 	broker_close(session->broker);
 	store_close(session->store);
 	config_clear(&session->config);
+	g_clear_pointer(&session->config_path, g_free);
 }
 
 /* Asking */

@@ -51,7 +51,7 @@ struct session {
 	const struct command *command;
 	int argc;
 	char **argv;       /* behind the command's name; after session_begin the arguments alone */
-	char *config_path; /* NULL: the usual places */
+	char *config_path; /* owned; NULL: the usual places */
 	gboolean json;     /* output is for programs */
 	struct config config;
 	struct broker *broker; /* NULL: not connected */

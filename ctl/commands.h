@@ -22,6 +22,7 @@ extern const struct list list_spaces, list_doorways, list_dpus, list_installatio
 command_run rejected_list_run, rejected_replay_run, rejected_remove_run;
 command_run token_add_run, token_list_run, token_remove_run;
 command_run rebuild_run, check_run;
+command_run settings_run;
 command_run replay_run, simulate_run, seed_data_run;
 
 #endif

@@ -8,6 +8,11 @@
 /* clang-format off */
 #define CLEARS "An option with an empty text, such as --name '', clears what it sets."
 #define TIMES "A TIME is 2026-11-23, '2026-11-23 08:15[:30]' (both UTC) or 2026-11-23T08:15:30+01:00."
+#define CONFIG \
+	"A later one wins: the default, the file, conf.d/*.conf beside it in the order of names, and\n" \
+	"variables: HEADCOUNT_BROKER_HOST is host in [broker]. They are those of this shell; what a\n" \
+	"unit has, shows systemctl show -p Environment headcount-gateway. What each key means is in\n" \
+	"headcount-gateway --print-config."
 #define REPLAY \
 	"The file's header names its columns: timestamp or dpu_event_time, direction or count,\n" \
 	"dpu_id, and perhaps seq; others are ignored. Rows that can't be read are reported and\n" \
@@ -77,6 +82,9 @@ static const struct command commands[] = {
 		"List the tokens", NULL, NULL},
 	{"token remove", "NAME", 1, 1, token_remove_run,
 		"Take a token back: it is refused from now on", NULL, NULL},
+
+	{"config", "", 0, 0, settings_run,
+		"Show every key of the configuration, its value and who says so", CONFIG, NULL},
 
 	{"check", "[SPACE…]", 0, -1, check_run,
 		"Compare what is derived with the facts, changing nothing", NULL, NULL},
@@ -193,13 +201,13 @@ static enum exit_code run(const struct options *options, int argc, char **argv)
 			.command = &commands[i],
 			.argc = argc - words,
 			.argv = argv + words,
-			.config_path = options->config_path,
 			.json = options->json,
 		};
 		enum exit_code code;
 
 		if (words == 0)
 			continue;
+		session.config_path = g_strdup(options->config_path);
 		code = commands[i].run(&session);
 		session_end(&session);
 		return code;

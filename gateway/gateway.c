@@ -312,7 +312,7 @@ static void reload(struct gateway *gateway)
 {
 	if (gateway->ready)
 		sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRId64, g_get_monotonic_time());
-	program_reload("headcount-gateway", gateway->config_path);
+	program_reload("headcount-gateway", gateway->config, gateway->config_path);
 	if (gateway->ready)
 		sd_notify(0, "READY=1");
 }
@@ -360,6 +360,7 @@ static void turn(struct gateway *gateway)
 	broker_write(gateway->broker);
 	notice_broker(gateway);
 	write_metrics(gateway);
+	log_tend();
 	report_to_systemd(gateway);
 }
 

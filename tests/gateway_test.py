@@ -315,12 +315,12 @@ def test_options_are_explained_and_checked():
         assert "--help" in ended.stderr
 
 
-def test_sighup_changes_the_log_level(broker, gateway):
+def test_sighup_changes_what_is_logged(broker, gateway):
     make_doorway(broker)
     gateway.wait_for(lambda: "stored" in gateway.log(), 30, "a line at level debug")
     gateway.configure({"log": {"level": "error"}})
     gateway.signal(signal.SIGHUP)
-    gateway.wait_for(lambda: "log level" in gateway.log(), 30, "it says so")
+    gateway.wait_for(lambda: "is read again" in gateway.log(), 30, "it says so")
     lines = gateway.log().count("\n")
     crossing(broker)
     wait_for_count(broker, "A", 1)
