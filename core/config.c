@@ -1,16 +1,13 @@
 #include "config.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <glib.h>
 #include <inttypes.h>
 #include <stddef.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "json.h"
+#include "secret.h"
 
 #define DEFAULT_PATH "/etc/headcount/headcount.conf"
 #define DROP_INS "conf.d"     /* beside the file */
@@ -20,7 +17,6 @@
 #define NAME_LONGEST 64       /* of a group, key or variable */
 #define SUGGESTION_DISTANCE 4 /* more letters apart is no misspelling */
 #define ABBREVIATION_LEAST 4  /* so many letters of a name's beginning suggest it */
-#define PASSWORD_BYTES 4096   /* of a file that holds one, at most */
 
 enum type {
 	TYPE_TEXT,    /* char *, may be empty */
@@ -613,47 +609,12 @@ void config_print(FILE *out)
 	}
 }
 
-/* Reads from one open file, so that what was checked is what is read. */
-static enum result read_secret(const char *path, int file, char ret_text[PASSWORD_BYTES + 1],
-			       struct problem *reterr_problem)
-{
-	struct stat status;
-	ssize_t size;
-
-	if (fstat(file, &status) == 0 && (status.st_mode & S_IRWXO) != 0)
-		return problem_set(reterr_problem, RESULT_INVALID, "password_file",
-				   "%s: is open to everybody (mode %04o): chmod o-rwx it", path,
-				   (unsigned)status.st_mode & 07777);
-	size = read(file, ret_text, PASSWORD_BYTES);
-	if (size < 0)
-		return problem_set(reterr_problem, RESULT_INVALID, "password_file", "%s: %s", path,
-				   g_strerror(errno));
-	ret_text[size] = '\0';
-	ret_text[strcspn(ret_text, "\r\n")] = '\0';
-	if (*ret_text == '\0')
-		return problem_set(reterr_problem, RESULT_INVALID, "password_file",
-				   "%s: the first line must be the password; it is empty", path);
-	return RESULT_OK;
-}
-
 enum result config_password(const struct config *config, char **ret_password,
 			    struct problem *reterr_problem)
 {
-	const char *path = config->broker_password_file;
-	char text[PASSWORD_BYTES + 1];
-	enum result result;
-	int file;
-
 	*ret_password = NULL;
-	if (*path == '\0')
+	if (*config->broker_password_file == '\0')
 		return RESULT_OK;
-	file = open(path, O_RDONLY | O_CLOEXEC);
-	if (file < 0)
-		return problem_set(reterr_problem, RESULT_NOT_FOUND, "password_file", "%s: %s",
-				   path, g_strerror(errno));
-	result = read_secret(path, file, text, reterr_problem);
-	close(file);
-	if (result == RESULT_OK)
-		*ret_password = g_strdup(text);
-	return result;
+	return secret_read(config->broker_password_file, "password_file", ret_password,
+			   reterr_problem);
 }

@@ -66,8 +66,7 @@ char *config_awaiting_restart(const struct config *in_force, const struct config
 /* Prints the default configuration file, a comment above each key. */
 void config_print(FILE *out);
 
-/* The broker's password from broker_password_file (caller frees with g_free); NULL if there is none to give. A file that
- * everybody may read or write is refused; who owns it doesn't matter, so that systemd's LoadCredential= serves. */
+/* The broker's password from broker_password_file, as secret_read says; NULL if there is none to give. */
 MUST_USE enum result config_password(const struct config *config, char **ret_password,
 				     struct problem *reterr_problem);
 

@@ -37,6 +37,8 @@ CONNECTION_QUERIES = {
     "SELECT count(*) FROM sqlite_schema": "is the file empty? asked before there is a schema",
 }
 
+SPEAKING = re.compile(r"\b(stderr|perror|syslog|sd_journal_\w+|g_(?:printerr|message|warning|critical|error))\b(?=\s*[(,)])")
+
 NAMELESS = {"util", "utils", "common", "helper", "helpers", "misc", "shared", "stuff", "lib", "defs", "types"}
 LONGEST_FUNCTION = 60
 
@@ -92,6 +94,16 @@ def sql_stands_in_sql_files(root):
             allowed = in_store and (CONNECTION_SQL.match(literal) or literal in CONNECTION_QUERIES)
             if SQL.search(literal) and not allowed:
                 yield f"{where(root, path, text, match.start())}: {literal}"
+
+
+def a_daemon_speaks_through_its_log(root):
+    allowed = {"core/log.c", "core/program.c"}  # the latter before there is a log: wrong options
+    for path in sources(root, "*.c"):
+        name = path.relative_to(root).as_posix()
+        if folder_of(root, path) in ("core", "gateway", "api") and name not in allowed:
+            text = path.read_text()
+            for match in SPEAKING.finditer(text):
+                yield f"{where(root, path, text, match.start())}: {match[0]}"
 
 
 def a_source_has_no_conditional_compilation(root):
@@ -184,6 +196,7 @@ RULES = {
     },
     a_library_has_one_owner: {"core/history.c": "#include <sqlite3.h>\n"},
     sql_stands_in_sql_files: {"gateway/ingest.c": 'run("SELECT count FROM occupancy_now");\n'},
+    a_daemon_speaks_through_its_log: {"api/spaces.c": "fprintf(stderr, text);\n"},
     a_source_has_no_conditional_compilation: {"core/zone.c": "\n#ifdef __linux__\n#endif\n"},
     a_header_has_its_guard: {"core/zone.h": "/* Zones. */\nstruct zone;\n"},
     a_header_says_first_what_it_is: {"core/zone.h": "#ifndef HEADCOUNT_ZONE_H\n"},
