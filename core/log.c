@@ -220,7 +220,7 @@ static bool admit(struct log_place *place, enum log_level level)
 /* A cut text ends with a whole character and a sign of the cut. */
 static void cut(char text[LINE_BYTES])
 {
-	char *end = text + LINE_BYTES - sizeof CUT;
+	char *end = &text[LINE_BYTES - sizeof CUT];
 	char *last;
 
 	*end = '\0';
