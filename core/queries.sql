@@ -535,3 +535,45 @@ CROSS JOIN installation ON installation.dpu = dpu.id
 CROSS JOIN doorway_effect AS effect ON effect.doorway = installation.doorway
 CROSS JOIN space ON space.id = effect.space
 WHERE dpu.dpu_id = ?1;
+
+-- DOCUMENT_INSTALLATIONS
+SELECT installation.id
+FROM dpu
+CROSS JOIN installation ON installation.dpu = dpu.id
+ORDER BY dpu.dpu_id, installation.started_at;
+
+-- DOCUMENT_RESETS
+-- Those by persons, and if ?1 is set the schedule's, where no person has said something else of the same instant.
+SELECT space.space_id || ' ' || reset.reset_time
+FROM space
+CROSS JOIN space_reset AS reset ON reset.space = space.id
+WHERE reset.by_person = 1
+	OR (?1 AND NOT EXISTS (SELECT 1 FROM space_reset AS word
+		WHERE word.space = reset.space AND word.reset_time = reset.reset_time AND word.by_person = 1))
+ORDER BY space.space_id, reset.reset_time;
+
+-- RESET_LOAD
+SELECT reset.count
+FROM space
+CROSS JOIN space_reset AS reset ON reset.space = space.id
+WHERE space.space_id = ?1 AND reset.reset_time = ?2
+ORDER BY reset.by_person DESC
+LIMIT 1;
+
+-- EXPORT_INSTALLATIONS
+-- Those that were there within a time (perhaps of one DPU, perhaps of doorways that change one space).
+SELECT installation.id, dpu.dpu_id, doorway.doorway_id
+FROM installation
+CROSS JOIN dpu ON dpu.id = installation.dpu
+CROSS JOIN doorway ON doorway.id = installation.doorway
+WHERE installation.started_at < ?2 AND (installation.ended_at IS NULL OR installation.ended_at > ?1)
+	AND (?3 = '' OR dpu.dpu_id = ?3)
+	AND (?4 = '' OR EXISTS (SELECT 1 FROM doorway_effect AS effect WHERE effect.doorway = installation.doorway
+		AND effect.space = (SELECT id FROM space WHERE space_id = ?4)))
+ORDER BY installation.id;
+
+-- REJECTED_BY_REASON
+SELECT reason, count(*) FROM rejected_event GROUP BY reason;
+
+-- DPU_COUNT
+SELECT count(*) FROM dpu;

@@ -27,10 +27,11 @@ struct registry_object {
 	const struct member *members;
 	size_t member_count;
 	size_t row_size;
+	const void *blank; /* a row that nothing was said of yet */
 	enum result (*load)(struct store *store, const char *id, void *ret_row);
 };
 extern const struct registry_object registry_space, registry_doorway, registry_dpu,
-	registry_installation;
+	registry_installation, registry_reset;
 
 /* Loads the command's object into `row`; a problem if there is none. */
 MUST_USE enum result command_load(struct command *command, const struct registry_object *object,

@@ -13,6 +13,8 @@ struct row {
 	char adjacent_space[JSON_ID_SIZE]; /* "": the outside */
 };
 
+static const struct row blank = {0};
+
 /* clang-format off */
 static const struct member members[] = {
 	{"id",             MEMBER_ID,   offsetof(struct row, id),             MEMBER_REQUIRED, 0, 0},
@@ -44,6 +46,7 @@ const struct registry_object registry_doorway = {
 	.members = members,
 	.member_count = G_N_ELEMENTS(members),
 	.row_size = sizeof(struct row),
+	.blank = &blank,
 	.load = load,
 };
 

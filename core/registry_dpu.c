@@ -10,6 +10,8 @@ struct row {
 	char name[201];
 };
 
+static const struct row blank = {0};
+
 /* clang-format off */
 static const struct member members[] = {
 	{"id",   MEMBER_ID,   offsetof(struct row, id),   MEMBER_REQUIRED, 0, 0},
@@ -37,6 +39,7 @@ const struct registry_object registry_dpu = {
 	.members = members,
 	.member_count = G_N_ELEMENTS(members),
 	.row_size = sizeof(struct row),
+	.blank = &blank,
 	.load = load,
 };
 

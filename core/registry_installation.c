@@ -17,6 +17,8 @@ struct row {
 	int64_t orientation;
 };
 
+static const struct row blank = {.started_at = INSTANT_NONE, .ended_at = INSTANT_NONE, .orientation = 1};
+
 /* clang-format off */
 static const struct member members[] = {
 	{"id",          MEMBER_INTEGER, offsetof(struct row, key),         MEMBER_FIXED, 0, 0},
@@ -55,6 +57,7 @@ const struct registry_object registry_installation = {
 	.members = members,
 	.member_count = G_N_ELEMENTS(members),
 	.row_size = sizeof(struct row),
+	.blank = &blank,
 	.load = load,
 };
 
@@ -205,7 +208,7 @@ static enum result set(struct command *command, const struct row *before, const 
 
 enum result installation_create(struct command *command)
 {
-	struct row row = {.started_at = INSTANT_NONE, .ended_at = INSTANT_NONE, .orientation = 1};
+	struct row row = blank;
 	enum result result = command_read(command, &registry_installation, true, &row);
 	int64_t key;
 

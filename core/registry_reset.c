@@ -12,6 +12,8 @@ struct row {
 	instant at;
 };
 
+static const struct row blank = {.count = INT64_MIN, .at = INSTANT_NONE};
+
 /* clang-format off */
 static const struct member members[] = {
 	{"space", MEMBER_ID,      offsetof(struct row, space), MEMBER_REQUIRED, 0, 0},
@@ -19,6 +21,33 @@ static const struct member members[] = {
 	{"at",    MEMBER_INSTANT, offsetof(struct row, at),    0, 0, 0},
 };
 /* clang-format on */
+
+/* The one that counts of an instant: its id is the space's and the time in milliseconds, with a blank between. */
+static enum result load(struct store *store, const char *id, void *ret_row)
+{
+	struct query *query = store_query(store, SQL_RESET_LOAD);
+	struct row *row = ret_row;
+	g_auto(GStrv) parts = g_strsplit(id, " ", 2);
+
+	query_bind_text(query, 1, parts[0]);
+	query_bind_integer(query, 2, g_ascii_strtoll(parts[1], NULL, 10));
+	if (!query_next(query))
+		return RESULT_NOT_FOUND;
+	g_strlcpy(row->space, parts[0], sizeof row->space);
+	row->at = g_ascii_strtoll(parts[1], NULL, 10);
+	row->count = query_integer(query, 0);
+	query_end(query);
+	return RESULT_OK;
+}
+
+const struct registry_object registry_reset = {
+	.name = "reset",
+	.members = members,
+	.member_count = G_N_ELEMENTS(members),
+	.row_size = sizeof(struct row),
+	.blank = &blank,
+	.load = load,
+};
 
 /* The command's values and the key of its space. */
 static enum result read_row(struct command *command, size_t member_count, bool creating,

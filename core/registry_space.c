@@ -15,6 +15,8 @@ struct row {
 	int64_t daily_reset; /* minute of the local day; INT64_MIN: none */
 };
 
+static const struct row blank = {.timezone = "UTC", .capacity = INT64_MIN, .daily_reset = INT64_MIN};
+
 /* clang-format off */
 static const struct member members[] = {
 	{"id",          MEMBER_ID,      offsetof(struct row, id),          MEMBER_REQUIRED, 0, 0},
@@ -50,6 +52,7 @@ const struct registry_object registry_space = {
 	.members = members,
 	.member_count = G_N_ELEMENTS(members),
 	.row_size = sizeof(struct row),
+	.blank = &blank,
 	.load = load,
 };
 
@@ -82,7 +85,7 @@ static void touch_parent(struct command *command, const char *parent)
 
 enum result space_create(struct command *command)
 {
-	struct row row = {.timezone = "UTC", .capacity = INT64_MIN, .daily_reset = INT64_MIN};
+	struct row row = blank;
 	enum result result = command_read(command, &registry_space, true, &row);
 	struct query *query;
 	int64_t parent;

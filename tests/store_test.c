@@ -311,6 +311,11 @@ static const struct { const char *statement, *step, *why; } scans[] = {
 	{"SPACE_EFFECTS_DIFFER",       "SCAN inside", "the spaces below one"},
 	{"SPACE_EFFECTS_DIFFER",       "SCAN derived", "the doorways of one space"},
 	{"SPACE_EFFECTS_DIFFER",       "SCAN kept", "the doorways of one space"},
+	{"DOCUMENT_INSTALLATIONS",     "SCAN dpu", "all of them are what is asked for"},
+	{"DOCUMENT_RESETS",            "SCAN space", "all of them are what is asked for"},
+	{"EXPORT_INSTALLATIONS",       "SCAN installation", "an operator's rare command, with any filter"},
+	{"REJECTED_BY_REASON",         "SCAN rejected_event", "an operator's rare question"},
+	{"DPU_COUNT",                  "SCAN dpu", "an operator's rare question"},
 	{"SPACE_CHANGED_SINCE",        "SCAN space_removed", "no more rows than spaces ever removed"},
 };
 /* clang-format on */
