@@ -34,8 +34,10 @@ struct store {
 	sqlite3 *database;
 	enum store_mode mode;
 	char *path;
-	int lock;    /* a writer's; else -1 */
-	int failure; /* the first SQLite result code that went wrong in this transaction */
+	int lock;           /* a writer's; else -1 */
+	int failure;        /* the first SQLite result code that went wrong in this transaction */
+	int failure_detail; /* the same, extended; what comes after it has codes and words of its own */
+	char failure_words[160];
 	char error[256];
 	struct {
 		void *cache;
@@ -52,6 +54,9 @@ static void remember_failure(struct store *store, int code, const char *doing)
 	if (store->failure != SQLITE_OK)
 		return;
 	store->failure = code;
+	store->failure_detail = sqlite3_extended_errcode(store->database);
+	g_strlcpy(store->failure_words, sqlite3_errmsg(store->database),
+		  sizeof store->failure_words);
 	snprintf(store->error, sizeof store->error, "%s: %s (SQLite %d)", doing,
 		 sqlite3_errmsg(store->database), sqlite3_extended_errcode(store->database));
 }
@@ -441,10 +446,10 @@ enum result store_transaction(struct store *store, store_work *work, void *conte
 /* "FOREIGN KEY constraint failed" tells a sender nothing; the triggers' own words do. */
 static enum result conflict_of(struct store *store, struct problem *reterr_problem)
 {
-	const char *words = sqlite3_errmsg(store->database);
+	const char *words = store->failure_words;
 	const char *colon = strstr(words, ": ");
 
-	switch (sqlite3_extended_errcode(store->database)) {
+	switch (store->failure_detail) {
 	case SQLITE_CONSTRAINT_FOREIGNKEY:
 		return problem_set(reterr_problem, RESULT_CONFLICT, "",
 				   "something else still refers to it: remove that first");
