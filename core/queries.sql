@@ -562,7 +562,7 @@ LIMIT 1;
 
 -- EXPORT_INSTALLATIONS
 -- Those that were there within a time (perhaps of one DPU, perhaps of doorways that change one space).
-SELECT installation.id, dpu.dpu_id, doorway.doorway_id
+SELECT installation.id, dpu.dpu_id, doorway.doorway_id, installation.started_at, installation.ended_at
 FROM installation
 CROSS JOIN dpu ON dpu.id = installation.dpu
 CROSS JOIN doorway ON doorway.id = installation.doorway

@@ -36,7 +36,8 @@ static void write_object(GString *out, const struct registry_object *object, con
 
 /* What the database has */
 
-static struct query *begin(struct store *store, enum registry_part part, enum registry_resets resets)
+static struct query *begin(struct store *store, enum registry_part part,
+			   enum registry_resets resets)
 {
 	struct query *query = store_query(store, parts[part].rows);
 
@@ -142,8 +143,7 @@ struct reading {
 static void refuse(struct reading *reading, const char *detail)
 {
 	if (reading->result == RESULT_OK)
-		reading->result =
-			problem_set(reading->problem, RESULT_INVALID, "", "%s", detail);
+		reading->result = problem_set(reading->problem, RESULT_INVALID, "", "%s", detail);
 }
 
 static bool is_version(const struct json_slice *value)
@@ -200,6 +200,21 @@ static void read_object(struct reading *reading, const struct json *json)
 				      problem.member, problem.detail);
 }
 
+/* A visitor is told of both: here of what is read as a whole. */
+static void pass_member(void *context, const struct json_slice *name,
+			const struct json_slice *value)
+{
+	(void)context;
+	(void)name;
+	(void)value;
+}
+
+static void pass_item(void *context, const struct json_slice *item)
+{
+	(void)context;
+	(void)item;
+}
+
 static void see_item(void *context, const struct json_slice *item)
 {
 	struct reading *reading = context;
@@ -219,7 +234,7 @@ static void see_item(void *context, const struct json_slice *item)
 static void read_part(struct reading *reading, enum registry_part part)
 {
 	const struct json_slice *array = &reading->arrays[part];
-	const struct json_visitor visitor = {.item = see_item, .context = reading};
+	const struct json_visitor visitor = {pass_member, see_item, reading};
 	const struct registry_object *object = parts[part].object;
 	g_autofree void *row = g_malloc(object->row_size);
 	const char *why;
@@ -242,7 +257,7 @@ enum result registry_document_read(const char *text, size_t size, registry_entry
 	g_autoptr(GString) canonical = g_string_new(NULL);
 	struct reading reading = {
 		.found = found, .context = context, .problem = reterr_problem, .text = canonical};
-	const struct json_visitor visitor = {.member = see_member, .context = &reading};
+	const struct json_visitor visitor = {see_member, pass_item, &reading};
 	const char *why;
 
 	if (!json_slice_check(text, size, &visitor, &why))

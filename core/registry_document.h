@@ -29,8 +29,9 @@ enum registry_resets { REGISTRY_RESETS_NONE, REGISTRY_RESETS_BY_PERSONS, REGISTR
 
 struct registry_entry {
 	enum registry_part part;
-	const char *text; /* the object: two that say the same are the same text. Lives until `found` returns */
-	int64_t number;   /* the system's own, of an installation in the database; else 0 */
+	const char *
+		text; /* the object: two that say the same are the same text. Lives until `found` returns */
+	int64_t number; /* the system's own, of an installation in the database; else 0 */
 };
 typedef void registry_entry_found(void *context, const struct registry_entry *entry);
 

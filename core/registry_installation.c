@@ -17,7 +17,8 @@ struct row {
 	int64_t orientation;
 };
 
-static const struct row blank = {.started_at = INSTANT_NONE, .ended_at = INSTANT_NONE, .orientation = 1};
+static const struct row blank = {
+	.started_at = INSTANT_NONE, .ended_at = INSTANT_NONE, .orientation = 1};
 
 /* clang-format off */
 static const struct member members[] = {

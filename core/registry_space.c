@@ -15,7 +15,8 @@ struct row {
 	int64_t daily_reset; /* minute of the local day; INT64_MIN: none */
 };
 
-static const struct row blank = {.timezone = "UTC", .capacity = INT64_MIN, .daily_reset = INT64_MIN};
+static const struct row blank = {
+	.timezone = "UTC", .capacity = INT64_MIN, .daily_reset = INT64_MIN};
 
 /* clang-format off */
 static const struct member members[] = {

@@ -23,6 +23,8 @@ command_run rejected_list_run, rejected_replay_run, rejected_remove_run;
 command_run token_add_run, token_list_run, token_remove_run;
 command_run rebuild_run, check_run;
 command_run settings_run;
+command_run export_registry_run, export_crossings_run, import_registry_run;
+command_run doctor_run;
 command_run replay_run, simulate_run, seed_data_run;
 
 #endif

@@ -17,6 +17,18 @@
 	"The file's header names its columns: timestamp or dpu_event_time, direction or count,\n" \
 	"dpu_id, and perhaps seq; others are ignored. Rows that can't be read are reported and\n" \
 	"passed over. Sending a file again is harmless: an event is stored once."
+#define EXPORT_REGISTRY \
+	"Spaces, doorways, DPUs, installations and people's resets, at one instant; the same registry is\n" \
+	"the same bytes. " PROGRAM " import registry takes it back.\n" TIMES
+#define EXPORT_CROSSINGS \
+	"Rows of one installation after the other, in the order of time. " PROGRAM " replay takes the file\n" \
+	"back, on a system that has the same registry: nothing is lost but when the crossings were received.\n" \
+	"What is stored while it is being written may be missing.\n" TIMES
+#define IMPORT_REGISTRY \
+	"What exists alike is left as it is, and so is what the document does not name; what differs is\n" \
+	"listed, and nothing is done, unless --update is given. All of it is tried beforehand, on an empty\n" \
+	"database of its own, by the gateway's rules. What is refused after all (somebody else has changed\n" \
+	"something meanwhile) is said; giving the command again does the rest."
 #define SEED_DATA \
 	"What exists already is left as it is. The same --seed and --until give the same events,\n" \
 	"and a later --until adds to them."
@@ -90,6 +102,15 @@ static const struct command commands[] = {
 		"Compare what is derived with the facts, changing nothing", NULL, NULL},
 	{"rebuild", "[SPACE…]", 0, -1, rebuild_run,
 		"Derive everything again from the facts", NULL, NULL},
+
+	{"export registry", "[FILE]", 0, 1, export_registry_run,
+		"Write what is where as one JSON document (default: standard output)", EXPORT_REGISTRY, NULL},
+	{"export crossings", "[FILE]", 0, 1, export_crossings_run,
+		"Write the stored crossings as CSV (default: standard output)", EXPORT_CROSSINGS, NULL},
+	{"import registry", "FILE", 1, 1, import_registry_run,
+		"Make what is where as such a document has it", IMPORT_REGISTRY, NULL},
+	{"import crossings", "FILE.csv", 1, 1, replay_run,
+		"Another name of replay", REPLAY, NULL},
 
 	{"replay", "FILE.csv", 1, 1, replay_run,
 		"Send the crossings of a CSV file ('-': standard input)", REPLAY, NULL},
