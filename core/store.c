@@ -492,6 +492,57 @@ enum result store_part(struct store *store, store_work *work, void *context,
 	return store_failed(store) ? RESULT_FAILED : result;
 }
 
+/* Damage */
+
+#define EXAMINE_STEPS                                                                              \
+	10000 /* of SQLite's machine between two looks at the clock: about a millisecond */
+
+static int is_too_late(void *until)
+{
+	return g_get_monotonic_time() > *(const gint64 *)until;
+}
+
+static enum result run_examination(struct store *store, sqlite3_stmt *statement,
+				   store_damage *found, void *context)
+{
+	int code;
+
+	while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
+		const char *sentence = (const char *)sqlite3_column_text(statement, 0);
+
+		if (sentence != NULL && strcmp(sentence, "ok") != 0)
+			found(context, sentence);
+	}
+	if (code == SQLITE_INTERRUPT)
+		return RESULT_BUSY;
+	if (code != SQLITE_DONE)
+		remember_failure(store, code, "examination");
+	return result_of(store->failure);
+}
+
+enum result store_examine(struct store *store, bool deep, int64_t within_ms, store_damage *found,
+			  void *context)
+{
+	gint64 until = g_get_monotonic_time() + within_ms * 1000;
+	sqlite3_stmt *statement = NULL;
+	enum result result;
+	int code;
+
+	store->failure = SQLITE_OK;
+	code = sqlite3_prepare_v2(store->database,
+				  deep ? "PRAGMA integrity_check(20)" : "PRAGMA quick_check(20)",
+				  -1, &statement, NULL);
+	if (code != SQLITE_OK) {
+		remember_failure(store, code, "examination");
+		return result_of(store->failure);
+	}
+	sqlite3_progress_handler(store->database, EXAMINE_STEPS, is_too_late, &until);
+	result = run_examination(store, statement, found, context);
+	sqlite3_progress_handler(store->database, 0, NULL, NULL);
+	sqlite3_finalize(statement);
+	return result;
+}
+
 /* Files */
 
 static int64_t file_bytes(const char *path)

@@ -58,6 +58,13 @@ void *store_cache(struct store *store, store_cache_make *make, store_cache_free 
 /* Empties the WAL into the database if it has grown past its bound (writer; between transactions). */
 void store_tidy(struct store *store);
 
+/* Looks for damage in the file, for so long at most; `deep` compares indexes with their tables, too. Calls `found` with
+ * a sentence for each damage, some 20 at most. RESULT_BUSY: the time was too short for all of it; RESULT_FAILED:
+ * store_error tells. Outside of transactions. */
+typedef void store_damage(void *context, const char *sentence);
+MUST_USE enum result store_examine(struct store *store, bool deep, int64_t within_ms,
+				   store_damage *found, void *context);
+
 int64_t store_file_bytes(const struct store *store);
 int64_t store_wal_bytes(const struct store *store);
 

@@ -6,6 +6,7 @@
 #include <mosquitto.h>
 #include <mqtt_protocol.h>
 #include <netdb.h>
+#include <openssl/ssl.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -41,6 +42,11 @@ struct broker {
 	struct pending pending[WINDOW]; /* at number % WINDOW */
 	size_t outstanding;
 	uint64_t last_number;
+	struct {
+		broker_retained *found; /* NULL: none under way */
+		void *context;
+		bool subscribed, done;
+	} reading;
 };
 
 static void lose(struct broker *broker, const char *format, ...) G_GNUC_PRINTF(2, 3);
@@ -107,6 +113,14 @@ static void settle_answer(struct broker *broker, struct pending *pending, const 
 	g_free(done.subject);
 }
 
+static void hand_over(const struct broker *broker, const struct mosquitto_message *message)
+{
+	if (broker->reading.found != NULL && message->retain)
+		broker->reading.found(broker->reading.context, message->topic,
+				      message->payload != NULL ? message->payload : "",
+				      (size_t)message->payloadlen);
+}
+
 static void on_message(struct mosquitto *client, void *context,
 		       const struct mosquitto_message *message,
 		       const mosquitto_property *properties)
@@ -120,8 +134,10 @@ static void on_message(struct mosquitto *client, void *context,
 	(void)client;
 	mosquitto_property_read_binary(properties, MQTT_PROP_CORRELATION_DATA, &correlation, &size,
 				       false);
-	if (size != sizeof number)
+	if (size != sizeof number) {
+		hand_over(broker, message);
 		return;
+	}
 	memcpy(&number, correlation, sizeof number);
 	pending = &broker->pending[number % WINDOW];
 	if (number == 0 || pending->number != number)
@@ -156,11 +172,26 @@ static void on_subscribe(struct mosquitto *client, void *context, int id, int co
 	(void)id;
 	(void)count;
 	(void)properties;
+	if (broker->reading.found != NULL) {
+		broker->reading.subscribed = true;
+		return;
+	}
 	if (granted_qos[0] != 1)
 		lose(broker,
 		     "the broker at %s does not grant 'replies/#': check its access control",
 		     broker->address);
 	broker->ready = true;
+}
+
+static void on_unsubscribe(struct mosquitto *client, void *context, int id,
+			   const mosquitto_property *properties)
+{
+	struct broker *broker = context;
+
+	(void)client;
+	(void)id;
+	(void)properties;
+	broker->reading.done = true;
 }
 
 static void on_publish(struct mosquitto *client, void *context, int id, int reason,
@@ -273,6 +304,7 @@ static void set_callbacks(struct mosquitto *client)
 	mosquitto_connect_v5_callback_set(client, on_connect);
 	mosquitto_disconnect_v5_callback_set(client, on_disconnect);
 	mosquitto_subscribe_v5_callback_set(client, on_subscribe);
+	mosquitto_unsubscribe_v5_callback_set(client, on_unsubscribe);
 	mosquitto_publish_v5_callback_set(client, on_publish);
 	mosquitto_message_v5_callback_set(client, on_message);
 }
@@ -394,4 +426,48 @@ enum result broker_request(struct broker *broker, const struct request *request)
 				    request->context};
 	settle(broker, publish(broker, request, number));
 	return result_of(broker);
+}
+
+/* Reading what is retained */
+
+static void wait_until(struct broker *broker, const bool *said)
+{
+	gint64 until = g_get_monotonic_time() + broker->patience_us;
+
+	while (!broker->lost && !*said) {
+		pump(broker, LOOK_MS, -1);
+		if (!*said && g_get_monotonic_time() > until)
+			lose(broker, "the broker at %s does not answer", broker->address);
+	}
+}
+
+/* At QoS 0 the broker hands all of it out before it answers the end of the subscription. */
+enum result broker_read_retained(struct broker *broker, const char *filter, broker_retained *found,
+				 void *context)
+{
+	broker->reading.found = found;
+	broker->reading.context = context;
+	broker->reading.subscribed = broker->reading.done = false;
+	if (!broker->lost)
+		settle(broker, mosquitto_subscribe_v5(broker->client, NULL, filter, 0, 0, NULL));
+	wait_until(broker, &broker->reading.subscribed);
+	if (!broker->lost)
+		settle(broker, mosquitto_unsubscribe_v5(broker->client, NULL, filter, NULL));
+	wait_until(broker, &broker->reading.done);
+	broker->reading.found = NULL;
+	return result_of(broker);
+}
+
+int64_t broker_certificate_days(const struct broker *broker)
+{
+	SSL *connection = broker->lost ? NULL : mosquitto_ssl_get(broker->client);
+	X509 *certificate = connection != NULL ? SSL_get1_peer_certificate(connection) : NULL;
+	int64_t left = INT64_MIN;
+	int days, seconds;
+
+	if (certificate != NULL &&
+	    ASN1_TIME_diff(&days, &seconds, NULL, X509_get0_notAfter(certificate)) == 1)
+		left = days;
+	X509_free(certificate);
+	return left;
 }

@@ -48,6 +48,14 @@ MUST_USE enum result broker_finish(struct broker *broker);
  * above. */
 MUST_USE enum result broker_attend(struct broker *broker, int64_t ms, int descriptor);
 
+/* Hands over what the broker has retained for a topic filter, as far as it lets us read it. RESULT_FAILED as above. */
+typedef void broker_retained(void *context, const char *topic, const char *payload, size_t size);
+MUST_USE enum result broker_read_retained(struct broker *broker, const char *filter,
+					  broker_retained *found, void *context);
+
+/* For how many days the broker's certificate is valid yet; INT64_MIN without TLS. */
+int64_t broker_certificate_days(const struct broker *broker);
+
 const char *broker_why(const struct broker *broker); /* a sentence */
 
 /* How long the gateway may be silent with requests unanswered: 10 s, if nothing else is said. */

@@ -105,10 +105,9 @@ static bool check_arguments(struct session *session)
 	return false;
 }
 
-bool session_begin(struct session *session, const GOptionEntry *entries)
+bool session_read_arguments(struct session *session, const GOptionEntry *entries)
 {
 	g_autofree char *config_path = NULL;
-	struct problem problem;
 
 	if (!read_options(session, entries, &config_path) || !check_arguments(session))
 		return false;
@@ -116,7 +115,21 @@ bool session_begin(struct session *session, const GOptionEntry *entries)
 		g_free(session->config_path);
 		session->config_path = g_steal_pointer(&config_path);
 	}
-	if (config_read(session->config_path, &session->config, &problem) == RESULT_OK)
+	return true;
+}
+
+enum result session_configure(struct session *session, struct problem *reterr_problem)
+{
+	return config_read(session->config_path, &session->config, reterr_problem);
+}
+
+bool session_begin(struct session *session, const GOptionEntry *entries)
+{
+	struct problem problem;
+
+	if (!session_read_arguments(session, entries))
+		return false;
+	if (session_configure(session, &problem) == RESULT_OK)
 		return true;
 	session_complain(session, "configuration: %s", problem.detail);
 	return false;

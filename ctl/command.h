@@ -62,6 +62,10 @@ struct session {
  * configuration. False if something is wrong, which is said then: EXIT_USAGE. `entries` may be NULL. */
 bool session_begin(struct session *session, const GOptionEntry *entries);
 
+/* The same in two steps, for a command that goes on if the configuration can't be read. */
+bool session_read_arguments(struct session *session, const GOptionEntry *entries);
+MUST_USE enum result session_configure(struct session *session, struct problem *reterr_problem);
+
 /* The connection to the broker, made when it is first asked for; NULL if there is none, which is said then:
  * EXIT_NO_ANSWER. */
 struct broker *session_broker(struct session *session);

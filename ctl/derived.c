@@ -1,4 +1,6 @@
 /* What is derived from the facts: compared with them, and derived again. */
+#include "derived.h"
+
 #include <inttypes.h>
 
 #include "commands.h"
@@ -31,10 +33,34 @@ static GPtrArray *choose_spaces(struct session *session)
 
 /* Comparing */
 
+struct comparison {
+	const char *space;
+	void (*differs)(void *context, const char *sentence);
+	void *context;
+};
+
+static enum result compare(struct store *store, void *context)
+{
+	const struct comparison *comparison = context;
+	struct space_state state;
+	enum result result = space_find(store, comparison->space, instant_now(), &state);
+
+	if (result == RESULT_OK)
+		occupancy_check(store, state.key, comparison->differs, comparison->context);
+	return result;
+}
+
+enum result derived_compare(struct store *store, const char *space,
+			    void (*differs)(void *context, const char *sentence), void *context)
+{
+	struct comparison comparison = {space, differs, context};
+
+	return store_transaction(store, compare, &comparison);
+}
+
 struct check {
 	struct session *session;
 	const char *space;
-	bool found;
 	int64_t checked, difference_count;
 	GString *differences; /* a JSON array */
 };
@@ -52,26 +78,16 @@ static void add_difference(void *context, const char *sentence)
 		session_say(check->session, "", "%s: %s", check->space, sentence);
 }
 
-static enum result compare(struct store *store, void *context)
-{
-	struct check *check = context;
-	struct space_state state;
-
-	check->found = space_find(store, check->space, instant_now(), &state) == RESULT_OK;
-	if (check->found)
-		occupancy_check(store, state.key, add_difference, check);
-	return RESULT_OK;
-}
-
-/* In a view of the database of its own: one for all spaces would keep the gateway's WAL from being reused. */
 static void check_space(struct check *check, struct store *store)
 {
-	if (store_transaction(store, compare, check) != RESULT_OK)
-		session_complain(check->session, "%s: %s", check->space, store_error(store));
-	else if (!check->found)
+	enum result result = derived_compare(store, check->space, add_difference, check);
+
+	if (result == RESULT_OK)
+		check->checked++;
+	else if (result == RESULT_NOT_FOUND)
 		session_complain(check->session, "there is no space '%s'", check->space);
 	else
-		check->checked++;
+		session_complain(check->session, "%s: %s", check->space, store_error(store));
 }
 
 static void say_checked(const struct check *check)

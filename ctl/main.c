@@ -29,6 +29,10 @@
 	"listed, and nothing is done, unless --update is given. All of it is tried beforehand, on an empty\n" \
 	"database of its own, by the gateway's rules. What is refused after all (somebody else has changed\n" \
 	"something meanwhile) is said; giving the command again does the rest."
+#define DOCTOR \
+	"A line a finding: ok, warning, error, or unknown for what can't be looked at from here; below it\n" \
+	"what to do. Run it as somebody who may read the configuration and the database. The exit code is 1\n" \
+	"if there is a warning or an error."
 #define SEED_DATA \
 	"What exists already is left as it is. The same --seed and --until give the same events,\n" \
 	"and a later --until adds to them."
@@ -98,6 +102,8 @@ static const struct command commands[] = {
 	{"config", "", 0, 0, settings_run,
 		"Show every key of the configuration, its value and who says so", CONFIG, NULL},
 
+	{"doctor", "", 0, 0, doctor_run,
+		"Find out what is wrong: everything is looked at, and nothing changed", DOCTOR, NULL},
 	{"check", "[SPACE…]", 0, -1, check_run,
 		"Compare what is derived with the facts, changing nothing", NULL, NULL},
 	{"rebuild", "[SPACE…]", 0, -1, rebuild_run,
