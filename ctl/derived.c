@@ -1,4 +1,3 @@
-/* What is derived from the facts: compared with them, and derived again. */
 #include "derived.h"
 
 #include <inttypes.h>
