@@ -165,6 +165,7 @@ void doctor_clock(struct doctor *doctor)
 /* A process's limit; INT64_MAX if there is none or it can't be read. */
 static int64_t files_limit(pid_t process)
 {
+	static const char name[] = "Max open files";
 	g_autofree char *path = g_strdup_printf("/proc/%d/limits", process);
 	g_autofree char *text = NULL;
 	const char *line;
@@ -172,9 +173,13 @@ static int64_t files_limit(pid_t process)
 
 	if (!g_file_get_contents(path, &text, NULL, NULL))
 		return limit;
-	line = strstr(text, "Max open files");
-	if (line != NULL)
-		sscanf(line, "Max open files %" SCNd64, &limit);
+	line = strstr(text, name);
+	if (line == NULL)
+		return limit;
+	line += strlen(name);
+	line += strspn(line, " ");
+	if (g_ascii_isdigit(*line)) /* else it is "unlimited" */
+		limit = g_ascii_strtoll(line, NULL, 10);
 	return limit;
 }
 

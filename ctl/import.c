@@ -454,7 +454,8 @@ static void settle(void *context, const char *subject, const struct answer *answ
 	if (answer->status < STATUS_REFUSED)
 		return;
 	import->refused++;
-	session_complain_refused(import->session, subject, answer);
+	if (import->refused <= COMPLAINTS_MOST)
+		session_complain_refused(import->session, subject, answer);
 }
 
 static void send_command(void *context, struct entry *entry, const GString *command)

@@ -1,6 +1,5 @@
 #include "mosquitto_settings.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #define PORT_DEFAULT 1883
@@ -226,7 +225,9 @@ struct mosquitto_settings *mosquitto_settings_find(int64_t port)
 	while (processes != NULL && (process = g_dir_read_name(processes)) != NULL) {
 		char *path = is_mosquitto(process) ? config_of(process) : NULL;
 		struct mosquitto_settings *settings =
-			path != NULL ? read_settings((pid_t)atol(process), path) : NULL;
+			path != NULL
+				? read_settings((pid_t)g_ascii_strtoll(process, NULL, 10), path)
+				: NULL;
 
 		if (settings != NULL && has_port(settings, port))
 			return settings;

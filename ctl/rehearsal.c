@@ -32,24 +32,6 @@ static enum result work_and_undo(struct store *store, void *context)
 	return RESULT_DUPLICATE;
 }
 
-static enum result run_in(const char *database, struct rehearsal *rehearsal,
-			  struct problem *reterr_problem)
-{
-	struct store *store = NULL;
-	enum result result = store_open(database, STORE_WRITER, &store, reterr_problem);
-
-	if (result != RESULT_OK)
-		return RESULT_FAILED;
-	result = store_transaction(store, work_and_undo, rehearsal);
-	if (result == RESULT_DUPLICATE)
-		result = RESULT_OK;
-	else
-		result = problem_set(reterr_problem, RESULT_FAILED, "", "%s: %s", database,
-				     store_error(store));
-	store_close(store);
-	return result;
-}
-
 static void remove_files(const char *folder, const char *database)
 {
 	static const char *const endings[] = {"", "-wal", "-shm", ".writer"};
@@ -60,6 +42,27 @@ static void remove_files(const char *folder, const char *database)
 		g_unlink(path);
 	}
 	g_rmdir(folder);
+}
+
+/* The files lose their names as soon as they are open, so that nothing stays, however this ends. */
+static enum result run_in(const char *folder, struct rehearsal *rehearsal,
+			  struct problem *reterr_problem)
+{
+	g_autofree char *database = g_build_filename(folder, "rehearsal.db", NULL);
+	struct store *store = NULL;
+	enum result result = store_open(database, STORE_WRITER, &store, reterr_problem);
+
+	remove_files(folder, database);
+	if (result != RESULT_OK)
+		return RESULT_FAILED;
+	result = store_transaction(store, work_and_undo, rehearsal);
+	if (result == RESULT_DUPLICATE)
+		result = RESULT_OK;
+	else
+		result = problem_set(reterr_problem, RESULT_FAILED, "", "%s: %s", database,
+				     store_error(store));
+	store_close(store);
+	return result;
 }
 
 enum result rehearsal_run(const struct config *config, rehearsal_work *work, void *context,
@@ -74,13 +77,8 @@ enum result rehearsal_run(const struct config *config, rehearsal_work *work, voi
 	};
 	g_autoptr(GError) error = NULL;
 	g_autofree char *folder = g_dir_make_tmp("headcount-XXXXXX", &error);
-	g_autofree char *database = NULL;
-	enum result result;
 
 	if (folder == NULL)
 		return problem_set(reterr_problem, RESULT_FAILED, "", "%s", error->message);
-	database = g_build_filename(folder, "rehearsal.db", NULL);
-	result = run_in(database, &rehearsal, reterr_problem);
-	remove_files(folder, database);
-	return result;
+	return run_in(folder, &rehearsal, reterr_problem);
 }
