@@ -38,8 +38,8 @@ static bool can_log_in(struct doctor *doctor)
 
 	if (config_password(config, &password, &problem) != RESULT_OK) {
 		doctor_say(doctor, DOCTOR_ERROR,
-			   "put the password into it, or run this as somebody who may read it",
-			   "%s", problem.detail);
+			   "let it hold the password, and nobody else read it (chmod o=)", "%s",
+			   problem.detail);
 		return false;
 	}
 	if (password != NULL)
@@ -54,9 +54,8 @@ static bool can_log_in(struct doctor *doctor)
 void doctor_secrets(struct doctor *doctor)
 {
 	const struct config *config = &doctor->session->config;
-	bool good = is_secret(doctor, "password_file", config->broker_password_file);
+	bool good = is_secret(doctor, "token_file", config->token_file);
 
-	good = is_secret(doctor, "token_file", config->token_file) && good;
 	good = can_log_in(doctor) && good;
 	if (good)
 		doctor_say(doctor, DOCTOR_OK, NULL, "no file with one is open to everybody");

@@ -139,7 +139,7 @@ def test_a_password_is_for_nobody_else_to_read(well):
     password.write_text("secret\n")
     password.chmod(0o644)
     config = well.configured({"broker": {"username": "headcount-ctl", "password_file": password}})
-    assert wrong_with(config) == {"secrets": ERROR}
+    assert wrong_with(config) == {"secrets": ERROR, "broker": ERROR}
 
 
 def test_a_password_that_is_not_there_is_named(well):
@@ -339,7 +339,7 @@ def test_what_is_wrong_with_the_broker_s_settings_is_found(name, tmp_path):
 
 
 def test_settings_in_a_folder_of_their_own_are_read_too(tmp_path):
-    included = tmp_path / "conf.d"
+    included = tmp_path / "mosquitto.d"
     included.mkdir()
     (included / "more.conf").write_text("message_size_limit 1000\n")
     with Broker(tmp_path, settings=[f"include_dir {included}"]) as broker:
