@@ -445,6 +445,15 @@ void broker_tend(struct broker *broker)
 	settle(broker, mosquitto_loop_misc(broker->client));
 }
 
+/* What a broker sent before it died is still to be read. A write would fail, and libmosquitto then end the connection with
+ * all that has arrived: so nothing is written any more, and reading ends it. */
+static bool has_gone(const struct broker *broker)
+{
+	struct pollfd polled = {.fd = mosquitto_socket(broker->client), .events = POLLRDHUP};
+
+	return poll(&polled, 1, 0) > 0;
+}
+
 /* Whole packets leave together, in full segments. */
 static void set_cork(struct mosquitto *client, int on)
 {
@@ -460,6 +469,10 @@ void broker_write(struct broker *broker)
 
 	if (!broker_is_open(broker) || !mosquitto_want_write(broker->client))
 		return;
+	if (broker->state != STATE_LEAVING && has_gone(broker)) {
+		broker->blocked = false;
+		return;
+	}
 	set_cork(broker->client, 1);
 	code = mosquitto_loop_write(broker->client, 1); /* one call writes all that fits */
 	set_cork(broker->client, 0);

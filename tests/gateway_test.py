@@ -236,6 +236,24 @@ def test_what_a_restarted_broker_takes_before_it_is_back_is_stored(broker, gatew
     wait_for_count(broker, "A", 5)
 
 
+def test_what_a_broker_sent_before_it_was_killed_is_stored(broker, tmp_path):
+    with Gateway(broker, tmp_path, {"gateway": {"batch_items": 50}}) as gateway:
+        make_doorway(broker)
+        wait_for_count(broker, "A", 0)
+        gateway.signal(signal.SIGSTOP)
+        with Publisher(broker) as device:
+            for seq in range(100):
+                device.publish("dpu/423/events", {"dpu_event_time": TIME, "count": 1, "seq": seq})
+        broker.kill()
+        gateway.signal(signal.SIGCONT)
+        wait_until(
+            lambda: gateway.value("SELECT count(*) FROM installation_count") == 100,
+            message="the events that had arrived are stored",
+        )
+        broker.start()
+        gateway.wait_ready()
+
+
 def test_a_session_that_another_takes_is_taken_back(broker, gateway):
     make_doorway(broker)
     wait_for_count(broker, "A", 0)
