@@ -513,8 +513,9 @@ static int publish(struct broker *broker, const struct publication *publication)
 						     (uint16_t)publication->correlation_size);
 	if (code == MOSQ_ERR_SUCCESS)
 		code = mosquitto_publish_v5(broker->client, NULL, publication->topic,
-					    (int)publication->size, publication->payload, 1,
-					    publication->retain, properties);
+					    (int)publication->size, publication->payload,
+					    publication->fleeting ? 0 : 1, publication->retain,
+					    properties);
 	mosquitto_property_free_all(&properties);
 	return code;
 }

@@ -58,11 +58,12 @@ struct publication {
 	const void *payload;
 	size_t size;
 	bool retain;
+	bool fleeting;           /* may be lost without harm: QoS 0 */
 	const void *correlation; /* NULL: none */
 	size_t correlation_size;
 };
 
-/* Queues a message at QoS 1; does nothing before the broker has let us in. */
+/* Queues a message, at QoS 1 unless it is fleeting; does nothing before the broker has let us in. */
 void broker_publish(struct broker *broker, const struct publication *publication);
 
 /* Publications that the broker has not acknowledged yet; and how many more may be queued without harm: none

@@ -192,6 +192,18 @@ static void publish_answer(void *context, const char *topic, const void *payload
 					     .correlation_size = correlation_size});
 }
 
+static void publish_confirmation(void *context, const char *topic, const void *payload, size_t size,
+				 const void *correlation, size_t correlation_size)
+{
+	struct gateway *gateway = context;
+
+	(void)correlation;
+	(void)correlation_size;
+	broker_publish(gateway->broker,
+		       &(struct publication){
+			       .topic = topic, .payload = payload, .size = size, .fleeting = true});
+}
+
 /* If the connection went while the batch was read, it is committed all the same: the broker sends it again, and
  * then finds it stored. */
 static void store_batch(struct gateway *gateway)
@@ -208,6 +220,7 @@ static void store_batch(struct gateway *gateway)
 	log_debug("stored %" PRId64 " items in %" PRId64 " us", counters->batch_items_last,
 		  counters->commit_us_last);
 	ingest_answers(gateway->ingest, publish_answer, gateway);
+	ingest_confirmations(gateway->ingest, publish_confirmation, gateway);
 	storing_worked(gateway);
 }
 

@@ -59,8 +59,8 @@ struct ingest {
 	GArray *crossings;   /* struct crossing */
 	GArray *items;       /* struct item, one for each crossing */
 	GArray *refusals;    /* struct refusal: items that could not be read */
-	GHashTable *newest;  /* dpu_id -> struct event: the newest that the batch has stored */
-	GArray *answers;     /* struct answer: to the batch committed last */
+	/* Of the batch committed last, struct answer: */
+	GArray *answers, *confirmations;
 	struct ingest_counters counters;
 	struct ingest_counters pending; /* what this batch will add to the counters */
 };
@@ -102,9 +102,10 @@ struct ingest *ingest_new(struct store *store, const struct config *config)
 	ingest->crossings = g_array_new(FALSE, TRUE, sizeof(struct crossing));
 	ingest->items = g_array_new(FALSE, TRUE, sizeof(struct item));
 	ingest->refusals = g_array_new(FALSE, TRUE, sizeof(struct refusal));
-	ingest->newest = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, g_free);
 	ingest->answers = g_array_new(FALSE, TRUE, sizeof(struct answer));
 	g_array_set_clear_func(ingest->answers, clear_answer);
+	ingest->confirmations = g_array_new(FALSE, TRUE, sizeof(struct answer));
+	g_array_set_clear_func(ingest->confirmations, clear_answer);
 	return ingest;
 }
 
@@ -117,8 +118,8 @@ void ingest_free(struct ingest *ingest)
 	g_array_unref(ingest->crossings);
 	g_array_unref(ingest->items);
 	g_array_unref(ingest->refusals);
-	g_hash_table_unref(ingest->newest);
 	g_array_unref(ingest->answers);
+	g_array_unref(ingest->confirmations);
 	g_free(ingest);
 }
 
@@ -203,19 +204,6 @@ static void reject(struct ingest *ingest, const struct item *item, enum reason r
 	ingest->pending.rejected[reason]++;
 }
 
-/* The newest event of each DPU, so that it can forget what it kept until now. */
-static void remember_newest(struct ingest *ingest, const struct crossing *crossing)
-{
-	const struct event *known = g_hash_table_lookup(ingest->newest, crossing->dpu_id);
-
-	if (!ingest->config->confirm_stored)
-		return;
-	if (known == NULL || known->time < crossing->event.time ||
-	    (known->time == crossing->event.time && known->seq < crossing->event.seq))
-		g_hash_table_replace(ingest->newest, (gpointer)crossing->dpu_id,
-				     g_memdup2(&crossing->event, sizeof crossing->event));
-}
-
 static void settle_crossing(struct ingest *ingest, guint index)
 {
 	const struct crossing *crossing = &g_array_index(ingest->crossings, struct crossing, index);
@@ -228,12 +216,10 @@ static void settle_crossing(struct ingest *ingest, guint index)
 		ingest->pending.stored++;
 		histogram_add(&ingest->pending.lag_ms, &ingest_lag_scale,
 			      MAX(crossing->received - crossing->event.time, 0));
-		remember_newest(ingest, crossing);
 		break;
 	case CROSSING_DUPLICATE:
 		delivery->tally.duplicates++;
 		ingest->pending.duplicates++;
-		remember_newest(ingest, crossing);
 		break;
 	case CROSSING_REJECTED:
 		reject(ingest, item, crossing->reason);
@@ -335,7 +321,6 @@ static void count_batch(struct ingest *ingest, int64_t commit_us)
 
 static void forget_batch(struct ingest *ingest)
 {
-	g_hash_table_remove_all(ingest->newest);
 	g_array_set_size(ingest->deliveries, 0);
 	g_array_set_size(ingest->crossings, 0);
 	g_array_set_size(ingest->items, 0);
@@ -364,39 +349,83 @@ static void add_answer(struct ingest *ingest, struct delivery *delivery)
 	g_array_append_val(ingest->answers, answer);
 }
 
-static void add_confirmation(struct ingest *ingest, const char *dpu_id, const struct event *newest)
+/* An item without an event is named by its bytes, as table rejected_event has them. */
+static void confirm_refusal(GString *payload, const struct refusal *refusal)
 {
-	GString *payload = g_string_new(NULL);
-	struct answer answer = {.topic = g_strdup_printf("dpu/%s/stored", dpu_id)};
+	g_autofree char *digest = g_compute_checksum_for_data(
+		G_CHECKSUM_SHA256, (const guchar *)refusal->item.bytes, refusal->item.size);
 
 	json_begin_object(payload, NULL);
-	json_add_instant(payload, "dpu_event_time", newest->time);
-	json_add_integer(payload, "seq", newest->seq);
+	json_add_text(payload, "sha256", digest);
+	json_add_text(payload, "rejected", reason_name(refusal->reason));
 	json_end_object(payload);
+}
+
+static void confirm_crossing(GString *payload, const struct crossing *crossing)
+{
+	json_begin_object(payload, NULL);
+	json_add_instant(payload, "dpu_event_time", crossing->event.time);
+	json_add_integer(payload, "seq", crossing->event.seq);
+	json_add_integer(payload, "count", crossing->event.count);
+	if (crossing->outcome == CROSSING_REJECTED)
+		json_add_text(payload, "rejected", reason_name(crossing->reason));
+	json_end_object(payload);
+}
+
+/* Every item of the message is named, and no other: that one event is on the disk says nothing of those before it. */
+static void add_confirmation(struct ingest *ingest, const struct delivery *delivery,
+			     guint end_crossing, guint end_refusal)
+{
+	GString *payload = g_string_new(NULL);
+	struct answer answer = {.topic = g_strdup_printf("dpu/%s/stored", delivery->dpu_id)};
+
+	json_begin_array(payload, NULL);
+	for (guint i = delivery->crossings; i < end_crossing; i++)
+		confirm_crossing(payload, &g_array_index(ingest->crossings, struct crossing, i));
+	for (guint i = delivery->refusals; i < end_refusal; i++)
+		confirm_refusal(payload, &g_array_index(ingest->refusals, struct refusal, i));
+	json_end_array(payload);
 	answer.payload = g_string_free(payload, FALSE);
-	g_array_append_val(ingest->answers, answer);
+	g_array_append_val(ingest->confirmations, answer);
+}
+
+static bool is_confirmed(const struct ingest *ingest, const struct delivery *delivery)
+{
+	return ingest->config->confirm_stored && delivery->kind == TOPIC_EVENTS &&
+	       delivery->dpu_id[0] != '\0';
+}
+
+/* Backwards, so that each message knows where the items of the next one begin. */
+static void collect_confirmations(struct ingest *ingest)
+{
+	guint end_crossing = ingest->crossings->len, end_refusal = ingest->refusals->len;
+
+	for (guint i = ingest->deliveries->len; i-- > 0;) {
+		const struct delivery *delivery =
+			&g_array_index(ingest->deliveries, struct delivery, i);
+
+		if (is_confirmed(ingest, delivery))
+			add_confirmation(ingest, delivery, end_crossing, end_refusal);
+		end_crossing = delivery->crossings;
+		end_refusal = delivery->refusals;
+	}
 }
 
 static void collect_answers(struct ingest *ingest)
 {
-	GHashTableIter each;
-	gpointer dpu_id, newest;
-
 	for (guint i = 0; i < ingest->deliveries->len; i++) {
 		struct delivery *delivery = &g_array_index(ingest->deliveries, struct delivery, i);
 
 		if (delivery->response_topic != NULL)
 			add_answer(ingest, delivery);
 	}
-	g_hash_table_iter_init(&each, ingest->newest);
-	while (g_hash_table_iter_next(&each, &dpu_id, &newest))
-		add_confirmation(ingest, dpu_id, newest);
+	collect_confirmations(ingest);
 }
 
-void ingest_answers(struct ingest *ingest, ingest_publish *publish, void *context)
+static void publish_each(const GArray *answers, ingest_publish *publish, void *context)
 {
-	for (guint i = 0; i < ingest->answers->len; i++) {
-		const struct answer *answer = &g_array_index(ingest->answers, struct answer, i);
+	for (guint i = 0; i < answers->len; i++) {
+		const struct answer *answer = &g_array_index(answers, struct answer, i);
 		gsize size = 0;
 		const void *correlation = answer->correlation == NULL
 						  ? NULL
@@ -407,12 +436,23 @@ void ingest_answers(struct ingest *ingest, ingest_publish *publish, void *contex
 	}
 }
 
+void ingest_answers(struct ingest *ingest, ingest_publish *publish, void *context)
+{
+	publish_each(ingest->answers, publish, context);
+}
+
+void ingest_confirmations(struct ingest *ingest, ingest_publish *publish, void *context)
+{
+	publish_each(ingest->confirmations, publish, context);
+}
+
 enum result ingest_commit(struct ingest *ingest)
 {
 	int64_t begin = g_get_monotonic_time();
 	enum result result = RESULT_OK;
 
 	g_array_set_size(ingest->answers, 0);
+	g_array_set_size(ingest->confirmations, 0);
 	if (ingest->deliveries->len > 0)
 		result = store_transaction(ingest->store, store_batch, ingest);
 	if (result == RESULT_OK && ingest->deliveries->len > 0) {

@@ -46,10 +46,12 @@ size_t ingest_items(const struct ingest *ingest); /* in the batch in hand */
  * the batch is forgotten: the broker has it still. */
 MUST_USE enum result ingest_commit(struct ingest *ingest);
 
-/* Answers and confirmations of the batch committed last, for the caller to publish. */
+/* Answers to the batch committed last, and what is confirmed to DPUs, for the caller to publish. A confirmation may be
+ * lost: the DPU sends its events again then. */
 typedef void ingest_publish(void *context, const char *topic, const void *payload, size_t size,
 			    const void *correlation, size_t correlation_size);
 void ingest_answers(struct ingest *ingest, ingest_publish *publish, void *context);
+void ingest_confirmations(struct ingest *ingest, ingest_publish *publish, void *context);
 
 const struct ingest_counters *ingest_counters(const struct ingest *ingest);
 

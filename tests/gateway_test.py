@@ -1,6 +1,7 @@
 """The gateway among the rest of the system: what it says when, and what it does when others are not there."""
 
 import contextlib
+import hashlib
 import json
 import os
 import signal
@@ -178,14 +179,45 @@ def test_a_removed_space_is_cleared_from_the_broker(broker, gateway):
         wait_until(lambda: retained_topics(broker, "space/#") == {}, message="nothing is retained")
 
 
-def test_stored_is_confirmed_when_asked_for(broker, tmp_path):
+@contextlib.contextmanager
+def confirmed_device(broker, tmp_path):
+    """A device whose events are confirmed: sends a payload, and gives back what is said of it."""
     settings = {"gateway": {"confirm_stored": True}}
     with Gateway(broker, tmp_path, settings), Subscriber(broker, "dpu/423/stored") as device:
         make_doorway(broker)
-        crossing(broker, seq=4711)
-        wait_until(device.live, message="a confirmation")
-        assert json.loads(device.live()[0]) == {"dpu_event_time": TIME, "seq": 4711}
+        with Publisher(broker) as publisher:
+
+            def send(payload):
+                before = len(device.live())
+                publisher.publish("dpu/423/events", payload)
+                return json.loads(wait_until(lambda: device.live()[before:], message="a confirmation")[0])
+
+            yield send
         assert retained_topics(broker, "dpu/423/stored") == {}
+
+
+def test_each_event_is_confirmed_once_it_is_stored(broker, tmp_path):
+    newer = {"dpu_event_time": "2026-11-23T09:00:00.000Z", "seq": 1, "count": 1}
+    older = {"dpu_event_time": "2026-11-23T08:00:00.000Z", "seq": 0, "count": -1}
+    with confirmed_device(broker, tmp_path) as send:
+        assert send(newer) == [newer]
+        assert send([older, newer]) == [older, newer]  # late; and stored before
+
+
+def test_what_is_rejected_is_confirmed_too(broker, tmp_path):
+    ahead = {"dpu_event_time": "9000-01-01T00:00:00.000Z", "seq": 0, "count": 1}
+    known = {"dpu_event_time": TIME, "seq": 0, "count": 1}
+    unread = '{"dpu_event_time": "then", "count": 1}'
+    unread_digest = hashlib.sha256(unread.encode()).hexdigest()
+    with confirmed_device(broker, tmp_path) as send:
+        assert send(f"[{unread}, {json.dumps(ahead)}, {json.dumps(known)}]") == [
+            {**ahead, "rejected": "clock_ahead"},
+            known,
+            {"sha256": unread_digest, "rejected": "invalid_time"},
+        ]
+        assert send("no JSON") == [
+            {"sha256": hashlib.sha256(b"no JSON").hexdigest(), "rejected": "malformed"}
+        ]
 
 
 # Others that are not there
