@@ -34,7 +34,10 @@ struct broker {
 	struct mosquitto *client;
 	char *address; /* host:port */
 	char *reply_topic;
-	bool ready; /* answers can arrive */
+	const char *asked_for; /* the filter subscribed last, as access control has to grant it */
+	bool ready;            /* it is granted */
+	broker_heard *heard;   /* NULL: nothing but answers is listened to */
+	void *heard_context;
 	bool lost;
 	char why[256];
 	int64_t patience_us;
@@ -113,12 +116,24 @@ static void settle_answer(struct broker *broker, struct pending *pending, const 
 	g_free(done.subject);
 }
 
-static void hand_over(const struct broker *broker, const struct mosquitto_message *message)
+static void take_answer(struct broker *broker, const struct mosquitto_message *message,
+			const mosquitto_property *properties)
 {
-	if (broker->reading.found != NULL && message->retain)
-		broker->reading.found(broker->reading.context, message->topic,
-				      message->payload != NULL ? message->payload : "",
-				      (size_t)message->payloadlen);
+	g_autofree void *correlation = NULL;
+	uint16_t size = 0;
+	uint64_t number;
+	struct pending *pending;
+
+	mosquitto_property_read_binary(properties, MQTT_PROP_CORRELATION_DATA, &correlation, &size,
+				       false);
+	if (size != sizeof number)
+		return;
+	memcpy(&number, correlation, sizeof number);
+	pending = &broker->pending[number % WINDOW];
+	if (number == 0 || pending->number != number)
+		return; /* answered before: QoS 1 may repeat */
+	settle_answer(broker, pending, message->payload != NULL ? message->payload : "",
+		      (size_t)message->payloadlen);
 }
 
 static void on_message(struct mosquitto *client, void *context,
@@ -126,24 +141,16 @@ static void on_message(struct mosquitto *client, void *context,
 		       const mosquitto_property *properties)
 {
 	struct broker *broker = context;
-	g_autofree void *correlation = NULL;
-	uint16_t size = 0;
-	uint64_t number;
-	struct pending *pending;
+	const char *payload = message->payload != NULL ? message->payload : "";
+	size_t size = (size_t)message->payloadlen;
 
 	(void)client;
-	mosquitto_property_read_binary(properties, MQTT_PROP_CORRELATION_DATA, &correlation, &size,
-				       false);
-	if (size != sizeof number) {
-		hand_over(broker, message);
-		return;
-	}
-	memcpy(&number, correlation, sizeof number);
-	pending = &broker->pending[number % WINDOW];
-	if (number == 0 || pending->number != number)
-		return; /* answered before: QoS 1 may repeat */
-	settle_answer(broker, pending, message->payload != NULL ? message->payload : "",
-		      (size_t)message->payloadlen);
+	if (strcmp(message->topic, broker->reply_topic) == 0)
+		take_answer(broker, message, properties);
+	else if (broker->reading.found != NULL && message->retain)
+		broker->reading.found(broker->reading.context, message->topic, payload, size);
+	else if (broker->heard != NULL)
+		broker->heard(broker->heard_context, message->topic, payload, size);
 }
 
 /* The connection */
@@ -177,9 +184,8 @@ static void on_subscribe(struct mosquitto *client, void *context, int id, int co
 		return;
 	}
 	if (granted_qos[0] != 1)
-		lose(broker,
-		     "the broker at %s does not grant 'replies/#': check its access control",
-		     broker->address);
+		lose(broker, "the broker at %s does not grant '%s': check its access control",
+		     broker->address, broker->asked_for);
 	broker->ready = true;
 }
 
@@ -350,6 +356,7 @@ enum result broker_open(const struct config *config, struct broker **ret_broker,
 	broker = g_new0(struct broker, 1);
 	broker->address = g_strdup_printf("%s:%" PRId64, config->broker_host, config->broker_port);
 	broker->reply_topic = g_strconcat("replies/", name, NULL);
+	broker->asked_for = "replies/#";
 	broker_set_patience(broker, PATIENCE_S);
 	broker->client = mosquitto_new(name, true, broker);
 	if (broker->client == NULL)
@@ -377,6 +384,31 @@ void broker_close(struct broker *broker)
 	g_free(broker->reply_topic);
 	g_free(broker);
 	mosquitto_lib_cleanup();
+}
+
+enum result broker_listen(struct broker *broker, const char *filter, broker_heard *heard,
+			  void *context)
+{
+	if (broker->lost)
+		return RESULT_FAILED;
+	broker->heard = heard;
+	broker->heard_context = context;
+	broker->asked_for = filter;
+	broker->ready = false;
+	broker->silent_since = g_get_monotonic_time();
+	settle(broker, mosquitto_subscribe_v5(broker->client, NULL, filter, 1, 0, NULL));
+	while (!broker->lost && !broker->ready)
+		pump(broker, LOOK_MS, -1);
+	return result_of(broker);
+}
+
+enum result broker_publish(struct broker *broker, const char *topic, const char *payload,
+			   size_t size)
+{
+	if (!broker->lost)
+		settle(broker, mosquitto_publish_v5(broker->client, NULL, topic, (int)size, payload,
+						    1, false, NULL));
+	return result_of(broker);
 }
 
 /* Requests */

@@ -41,6 +41,16 @@ struct request {
  * for too long; broker_why tells. All further calls fail then, too. */
 MUST_USE enum result broker_request(struct broker *broker, const struct request *request);
 
+/* Publishes at QoS 1 without asking for an answer. RESULT_FAILED as above. */
+MUST_USE enum result broker_publish(struct broker *broker, const char *topic, const char *payload,
+				    size_t size);
+
+/* Hears what is published on another topic than the answers': once a connection. The handler is called from any broker_…
+ * call. RESULT_FAILED as above. */
+typedef void broker_heard(void *context, const char *topic, const char *payload, size_t size);
+MUST_USE enum result broker_listen(struct broker *broker, const char *filter, broker_heard *heard,
+				   void *context);
+
 /* Waits until all requests are answered. RESULT_FAILED as above. */
 MUST_USE enum result broker_finish(struct broker *broker);
 

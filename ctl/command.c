@@ -145,6 +145,22 @@ struct broker *session_broker(struct session *session)
 	return session->broker;
 }
 
+void session_disconnect(struct session *session)
+{
+	broker_close(session->broker);
+	session->broker = NULL;
+}
+
+struct broker *session_reconnect(struct session *session)
+{
+	struct problem problem;
+
+	session_disconnect(session);
+	if (broker_open(&session->config, &session->broker, &problem) != RESULT_OK)
+		session->broker = NULL;
+	return session->broker;
+}
+
 struct store *session_store(struct session *session)
 {
 	struct problem problem;

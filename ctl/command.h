@@ -70,6 +70,10 @@ MUST_USE enum result session_configure(struct session *session, struct problem *
  * EXIT_NO_ANSWER. */
 struct broker *session_broker(struct session *session);
 
+/* Ends the connection; makes it anew, once and without a word: NULL if that fails. */
+void session_disconnect(struct session *session);
+struct broker *session_reconnect(struct session *session);
+
 /* Sends a registry command and waits for the answer: calls `done` with it, or says what was refused. */
 enum exit_code session_ask(struct session *session, const GString *command, const char *subject,
 			   broker_answered *done, void *context);

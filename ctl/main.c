@@ -39,7 +39,8 @@
 #define SIMULATE \
 	"People walk through the doorways of all DPUs that are installed now; with --dpus N, of N\n" \
 	"DPUs sim-1 to sim-N, which are made with their doorways and spaces if they are missing.\n" \
-	"Ends after --duration, or on Ctrl-C, with a summary."
+	"Ends after --duration, or on Ctrl-C, with a summary. With --confirm nobody is lost even if\n" \
+	"the broker or the gateway dies meanwhile: what is not confirmed is sent again."
 
 static const struct command commands[] = {
 	{"space add", "SPACE", 1, 1, registry_run,

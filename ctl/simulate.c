@@ -7,6 +7,7 @@
 
 #include "commands.h"
 #include "crowd.h"
+#include "keeper.h"
 #include "premises.h"
 #include "progress.h"
 #include "upload.h"
@@ -26,6 +27,7 @@ struct plan {
 	double rate, duration_s;
 	double late, duplicate, out_of_order; /* shares */
 	guint32 seed;
+	bool confirm; /* DPUs keep what is not confirmed */
 };
 
 /* An upload that waits. */
@@ -40,8 +42,9 @@ struct simulation {
 	GRand *dice;
 	struct crowd *crowd;
 	struct broker *broker;
-	struct upload *upload;
-	GSequence *held; /* struct held, the next one due first */
+	struct upload *upload; /* NULL if there is a keeper */
+	struct keeper *keeper; /* NULL if there is an upload */
+	GSequence *held;       /* struct held, the next one due first */
 	int64_t crossings, late, duplicates, out_of_order;
 	int64_t begun_us;
 	int signals; /* descriptor */
@@ -101,11 +104,35 @@ static gint by_due(gconstpointer a, gconstpointer b, gpointer context)
 	return first->due_us < second->due_us ? -1 : first->due_us > second->due_us;
 }
 
+static enum result send(struct simulation *simulation, const char *dpu_id,
+			const struct event *event)
+{
+	if (simulation->keeper == NULL)
+		return upload_add(simulation->upload, dpu_id, event);
+	keeper_add(simulation->keeper, dpu_id, event);
+	return RESULT_OK;
+}
+
+static enum result attend(struct simulation *simulation, int64_t ms)
+{
+	if (simulation->keeper == NULL)
+		return broker_attend(simulation->broker, ms, simulation->signals);
+	keeper_attend(simulation->keeper, ms, simulation->signals);
+	return RESULT_OK;
+}
+
+static enum result finish(struct simulation *simulation)
+{
+	if (simulation->keeper == NULL)
+		return upload_finish(simulation->upload);
+	return keeper_finish(simulation->keeper);
+}
+
 static enum result release_first(struct simulation *simulation)
 {
 	GSequenceIter *first = g_sequence_get_begin_iter(simulation->held);
 	const struct held *held = g_sequence_get(first);
-	enum result result = upload_add(simulation->upload, held->dpu_id, &held->event);
+	enum result result = send(simulation, held->dpu_id, &held->event);
 
 	g_sequence_remove(first);
 	return result;
@@ -153,7 +180,7 @@ static enum result walk(struct simulation *simulation)
 		return hold(simulation, crossing.dpu_id, &event, 5, 60);
 	if (happens(simulation, plan->out_of_order, &simulation->out_of_order))
 		return hold(simulation, crossing.dpu_id, &event, 0.5, 3);
-	return upload_add(simulation->upload, crossing.dpu_id, &event);
+	return send(simulation, crossing.dpu_id, &event);
 }
 
 static enum result release_due(struct simulation *simulation)
@@ -211,28 +238,31 @@ static enum result run(struct simulation *simulation)
 		if (result == RESULT_OK)
 			result = release_due(simulation);
 		if (result == RESULT_OK)
-			result = broker_attend(simulation->broker,
-					       due > BURST ? 0 : rest_ms(simulation),
-					       simulation->signals);
+			result = attend(simulation, due > BURST ? 0 : rest_ms(simulation));
 	}
 	while (result == RESULT_OK && !g_sequence_is_empty(simulation->held))
 		result = release_first(simulation);
-	return result == RESULT_OK ? upload_finish(simulation->upload) : result;
+	return result == RESULT_OK ? finish(simulation) : result;
 }
 
 /* The end */
 
-static void say_summary(const struct session *session, const struct simulation *simulation)
+static void add_crossings(GString *json, const struct simulation *simulation)
+{
+	json_add_integer(json, "crossings", simulation->crossings);
+	json_add_integer(json, "late", simulation->late);
+	json_add_integer(json, "duplicated", simulation->duplicates);
+	json_add_integer(json, "out_of_order", simulation->out_of_order);
+}
+
+static void say_uploaded(const struct session *session, const struct simulation *simulation)
 {
 	const struct upload_tally *tally = upload_tally(simulation->upload);
 	g_autofree char *text = upload_tally_text(tally);
 	g_autoptr(GString) json = g_string_new(NULL);
 
 	json_begin_object(json, NULL);
-	json_add_integer(json, "crossings", simulation->crossings);
-	json_add_integer(json, "late", simulation->late);
-	json_add_integer(json, "duplicated", simulation->duplicates);
-	json_add_integer(json, "out_of_order", simulation->out_of_order);
+	add_crossings(json, simulation);
 	json_add_integer(json, "sent", tally->sent);
 	upload_tally_add(json, tally);
 	json_end_object(json);
@@ -243,6 +273,51 @@ static void say_summary(const struct session *session, const struct simulation *
 		    simulation->duplicates, tally->sent, text);
 }
 
+static void say_kept(const struct session *session, const struct simulation *simulation)
+{
+	const struct keeper_tally *tally = keeper_tally(simulation->keeper);
+	int64_t kept = (int64_t)keeper_kept(simulation->keeper);
+	g_autoptr(GString) json = g_string_new(NULL);
+
+	json_begin_object(json, NULL);
+	add_crossings(json, simulation);
+	json_add_integer(json, "sent", tally->sent);
+	json_add_integer(json, "sent_again", tally->again);
+	json_add_integer(json, "confirmed", tally->confirmed);
+	json_add_integer(json, "rejected", tally->rejected);
+	json_add_integer(json, "unconfirmed", kept);
+	json_end_object(json);
+	session_say(session, json->str,
+		    "%" PRId64 " crossings: %" PRId64 " confirmed, of them %" PRId64
+		    " rejected; %" PRId64 " not confirmed\n%" PRId64 " messages, of them %" PRId64
+		    " sent again",
+		    simulation->crossings, tally->confirmed, tally->rejected, kept, tally->sent,
+		    tally->again);
+}
+
+static enum exit_code settle_uploaded(struct session *session, const struct simulation *simulation,
+				      enum result result)
+{
+	say_uploaded(session, simulation);
+	if (result != RESULT_OK)
+		return session_no_answer(session);
+	return upload_tally_clean(upload_tally(simulation->upload)) ? EXIT_DONE : EXIT_REFUSED;
+}
+
+static enum exit_code settle_kept(struct session *session, const struct simulation *simulation,
+				  enum result result)
+{
+	say_kept(session, simulation);
+	if (result != RESULT_OK) {
+		session_complain(session,
+				 "nothing was confirmed for %d s: is headcount-gateway running, "
+				 "with confirm_stored=true?",
+				 KEEPER_PATIENCE_S);
+		return EXIT_NO_ANSWER;
+	}
+	return keeper_tally(simulation->keeper)->rejected == 0 ? EXIT_DONE : EXIT_REFUSED;
+}
+
 static enum exit_code run_crowd(struct session *session, struct broker *broker, struct crowd *crowd,
 				const struct plan *plan, int signals)
 {
@@ -251,20 +326,17 @@ static enum exit_code run_crowd(struct session *session, struct broker *broker, 
 		.dice = g_rand_new_with_seed(plan->seed),
 		.crowd = crowd,
 		.broker = broker,
-		.upload = upload_new(broker, 1),
+		.upload = plan->confirm ? NULL : upload_new(broker, 1),
+		.keeper = plan->confirm ? keeper_new(session) : NULL,
 		.held = g_sequence_new(g_free),
 		.signals = signals,
 	};
-	const struct upload_tally *tally = upload_tally(simulation.upload);
 	enum result result = run(&simulation);
-	enum exit_code code = EXIT_DONE;
+	enum exit_code code = plan->confirm ? settle_kept(session, &simulation, result)
+					    : settle_uploaded(session, &simulation, result);
 
-	say_summary(session, &simulation);
-	if (result != RESULT_OK)
-		code = session_no_answer(session);
-	else if (!upload_tally_clean(tally))
-		code = EXIT_REFUSED;
 	upload_free(simulation.upload);
+	keeper_free(simulation.keeper);
 	g_sequence_free(simulation.held);
 	g_rand_free(simulation.dice);
 	return code;
@@ -332,6 +404,7 @@ static bool check_range(const struct session *session, const char *option, doubl
 enum exit_code simulate_run(struct session *session)
 {
 	gint64 dpus = 0, seed = g_random_int();
+	gboolean confirm = FALSE;
 	struct plan plan = {.rate = RATE_DEFAULT};
 	const GOptionEntry entries[] = {
 		{"dpus", 0, 0, G_OPTION_ARG_INT64, &dpus,
@@ -346,6 +419,10 @@ enum exit_code simulate_run(struct session *session)
 		 "Share uploaded twice (default: 0)", "P"},
 		{"out-of-order", 0, 0, G_OPTION_ARG_DOUBLE, &plan.out_of_order,
 		 "Share that later ones overtake (default: 0)", "P"},
+		{"confirm", 0, 0, G_OPTION_ARG_NONE, &confirm,
+		 "DPUs keep each event until the gateway, with confirm_stored=true, says that it "
+		 "is stored",
+		 NULL},
 		{"seed", 0, 0, G_OPTION_ARG_INT64, &seed,
 		 "Other people for each number (default: always others)", "N"},
 		G_OPTION_ENTRY_NULL,
@@ -364,6 +441,7 @@ enum exit_code simulate_run(struct session *session)
 		return EXIT_USAGE;
 	plan.dpus = dpus;
 	plan.seed = (guint32)seed;
+	plan.confirm = confirm;
 	signals = open_signals();
 	if (signals < 0) {
 		session_complain(session, "signalfd: %s", g_strerror(errno));

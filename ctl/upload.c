@@ -105,7 +105,7 @@ static struct batch *find_batch(struct upload *upload, const char *dpu_id)
 	return batch;
 }
 
-static void add_event(GString *payload, const struct event *event)
+void upload_write_event(GString *payload, const struct event *event)
 {
 	json_begin_object(payload, NULL);
 	json_add_instant(payload, "dpu_event_time", event->time);
@@ -120,7 +120,7 @@ enum result upload_add(struct upload *upload, const char *dpu_id, const struct e
 	struct batch *batch = find_batch(upload, dpu_id);
 	enum result result = RESULT_OK;
 
-	add_event(batch->payload, event);
+	upload_write_event(batch->payload, event);
 	batch->items++;
 	upload->waiting++;
 	if (upload->waiting >= WAITING_MOST)

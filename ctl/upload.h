@@ -12,6 +12,9 @@ struct upload_tally {
 	int64_t sent, stored, duplicates, rejected;
 };
 
+/* An event as a DPU says it. */
+void upload_write_event(GString *payload, const struct event *event);
+
 /* Puts up to `batch` events of a DPU (1…EVENT_ITEMS) into one message. Borrows the broker. */
 struct upload *upload_new(struct broker *broker, size_t batch);
 void upload_free(

@@ -10,7 +10,7 @@ import sqlite3
 
 import pytest
 
-from harness import Broker, Gateway, Headcount, Publisher, wait_until
+from harness import Broker, Gateway, Headcount, Publisher, Subscriber, wait_until
 
 DONE, REFUSED, USAGE, NO_ANSWER = range(4)
 
@@ -408,6 +408,57 @@ def test_a_simulation_ends_cleanly_when_asked(doorway, gateway, how):
     assert running.returncode == DONE, err
     summary = json.loads(out)
     assert summary["stored"] == summary["crossings"] == gateway.value("SELECT count(*) FROM installation_count")
+
+
+def events_in(gateway):
+    return gateway.value("SELECT count(*) FROM installation_count")
+
+
+def test_devices_that_keep_their_events_lose_nobody_to_a_broker_that_dies_meanwhile(broker, tmp_path):
+    with Gateway(broker, tmp_path, {"gateway": {"confirm_stored": True}}) as gateway:
+        headcount = Headcount(gateway.config)
+        running = headcount.spawn("simulate", "--dpus", "20", "--rate", "200", "--confirm", "--json")
+        try:
+            wait_until(lambda: events_in(gateway) > 100, message="100 events are stored")
+            with Subscriber(broker, "dpu/+/events") as away:
+                gateway.kill()
+                before = len(away.live())
+                wait_until(lambda: len(away.live()) > before + 100, message="100 events at the broker")
+            broker.kill()  # and with it what it had acknowledged
+            broker.start()
+            gateway.start()
+            running.send_signal(signal.SIGTERM)
+            out, err = running.communicate(timeout=90)
+        finally:
+            running.kill()
+        summary = json.loads(out)
+        assert running.returncode == DONE, (summary, err)
+        assert (summary["confirmed"], summary["unconfirmed"]) == (summary["crossings"], 0)
+        assert summary["crossings"] == events_in(gateway)
+        assert summary["sent_again"] > 0
+        assert headcount("check").endswith("all in step\n")
+
+
+def test_an_event_that_is_rejected_is_not_kept_for_ever(broker, tmp_path):
+    settings = {"gateway": {"confirm_stored": True}}
+    with Gateway(broker, tmp_path, settings) as gateway:
+        headcount = Headcount(gateway.config)
+        headcount("simulate", "--dpus", "4", "--duration", "0.1")
+        running = headcount.spawn("simulate", "--rate", "100", "--confirm", "--json")
+        try:
+            wait_until(lambda: events_in(gateway) > 10, message="10 events are stored")
+            for number in range(1, 5):
+                headcount("installation", "remove", number)
+            rejected = "SELECT count(*) FROM rejected_event"
+            before = gateway.value(rejected)
+            wait_until(lambda: gateway.value(rejected) > before, message="an event without installation")
+            running.send_signal(signal.SIGTERM)
+            out, err = running.communicate(timeout=60)
+        finally:
+            running.kill()
+        summary = json.loads(out)
+        assert summary["unconfirmed"] == 0 and summary["rejected"] > 0, (summary, err)
+        assert running.returncode == REFUSED
 
 
 def test_nobody_can_walk_without_doorways(headcount):
