@@ -21,6 +21,7 @@ import http.client
 import json
 import os
 import re
+import signal
 import socket
 import sqlite3
 import subprocess
@@ -52,7 +53,7 @@ def bin_dir():
     folder = os.environ.get("HEADCOUNT_BIN_DIR")
     if not folder:
         raise RuntimeError("HEADCOUNT_BIN_DIR is not set: run the tests through ctest, or give it")
-    return Path(folder)
+    return Path(folder).resolve()
 
 
 def wait_until(condition, timeout=30.0, message="the condition"):
@@ -89,6 +90,8 @@ class Daemon:
 
     def __init__(self, name, folder):
         self.name = name
+        self.environment = {}  # what it gets besides ours
+        self.wrapper = []  # a command that runs it, such as ip netns exec
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.log_path = self.folder / f"{name}.log"
@@ -118,11 +121,11 @@ class Daemon:
             daemons.append(self)
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
-                self.command(),
+                self.wrapper + self.command(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, **SANITIZER_ENVIRONMENT},
+                env={**os.environ, **SANITIZER_ENVIRONMENT, **self.environment},
                 cwd=self.folder,
             )
 
@@ -233,6 +236,13 @@ class Broker(Daemon):
         # It listens before it is ready; an answer, even a refusal, says that it is.
         with contextlib.suppress(ConnectionRefusedError), Client(self):
             pass
+
+    def save(self):
+        """Has it save its state at once, as it does by itself every autosave_interval: whom it knows, and what waits."""
+        saved = self.folder / "mosquitto.db"
+        before = saved.stat().st_mtime_ns if saved.exists() else 0
+        self.signal(signal.SIGUSR1)
+        self.wait_for(lambda: saved.exists() and saved.stat().st_mtime_ns > before, 30, "mosquitto has saved")
 
     def restart(self):
         """A clean stop, which saves the broker's state, and a start."""

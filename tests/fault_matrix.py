@@ -1,0 +1,728 @@
+#!/usr/bin/python3
+"""Proof by trouble that nothing is lost and nothing counted twice: a real broker, real daemons, devices that publish all the
+time, and faults of every kind, one after the other; after every few of them each invariant (invariants.py) is checked.
+
+    HEADCOUNT_BIN_DIR=build/release/bin tests/fault_matrix.py                 all, at full size
+    … tests/fault_matrix.py --cell 'gateway killed' --times 5 --seed 4711     a row again
+    … tests/fault_matrix.py --list
+
+The seed is printed; with it the dice fall as before, though not the machine's timing. It ends with a table and 1 if an
+invariant broke. --json FILE keeps the rows, where those of earlier runs stay as long as they are not run again.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import harness
+from devices import Devices, build
+from harness import Api, Broker, Gateway, Headcount, Publisher, Subscriber, wait_until
+from invariants import Broken, Watch, check
+from link import Link
+from trouble import Trouble
+
+RECOVERY_SECONDS = 60
+
+
+@dataclass
+class Row:
+    """What came of a cell."""
+
+    cell: str
+    times: int = 0
+    kills: int = 0
+    checks: int = 0
+    events: int = 0
+    refused: int = 0
+    lost: int = 0
+    doubled: int = 0
+    longest_recovery_s: float = 0.0
+    seconds: float = 0.0
+    seed: int = 0
+    state: str = "held"  # or "broken", or "not run", with why
+    why: str = ""
+
+
+class System:
+    """Broker, gateway, HTTP side, devices and watch, in a folder. As a context they run."""
+
+    confirm = False
+    with_api = True
+    settings = {}
+    keeps_record = False
+    rate = 250
+
+    def __init__(self, folder, dice):
+        self.folder = folder
+        self.dice = dice
+        self.kills = 0
+        self.recoveries = []
+        self.make()
+
+    def make(self):
+        self.broker = self.make_broker()
+        settings = {"gateway": {"confirm_stored": self.confirm}, "log": {"level": "info"}, **self.settings}
+        self.gateway = self.make_gateway(settings)
+        self.trouble = Trouble(self.folder / "trouble", self.keeps_record)
+        self.gateway.environment = self.trouble.environment()
+        self.api = Api(self.gateway, self.folder) if self.with_api else None
+        self.devices = Devices(self.broker, self.dice, self.rate, self.confirm)
+        self.watch = Watch(self.broker, self.api)
+
+    def make_broker(self):
+        return Broker(self.folder)
+
+    def make_gateway(self, settings):
+        return Gateway(self.broker, self.folder, settings)
+
+    @property
+    def daemons(self):
+        return [daemon for daemon in (self.broker, self.gateway, self.api) if daemon is not None]
+
+    def __enter__(self):
+        with contextlib.ExitStack() as stack:
+            stack.callback(self.end)
+            self.broker.start()
+            self.gateway.start()
+            if self.api is not None:
+                self.api.start()
+            build(self.gateway)
+            self.broker.save()  # it knows the gateway's session from now on, as it does ten seconds later anyway
+            stack.enter_context(self.watch)
+            stack.enter_context(self.devices)
+            self.stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_):
+        self.stack.close()
+
+    def end(self):
+        """In good order where it still can: what a sanitizer has to say counts."""
+        for daemon in reversed(self.daemons):
+            (daemon.stop if sys.exc_info()[0] is None else daemon.kill_quietly)()
+
+    # What faults are made of
+
+    def rename_dpu(self):
+        """A registry command that changes no count."""
+        change = {"action": "update", "object": "dpu", "id": "spare", "values": {"name": f"{self.dice.random()}"}}
+        with Publisher(self.broker) as operator:
+            operator.publish("registry/commands", change)
+
+    def wait(self, least, most):
+        time.sleep(self.dice.uniform(least, most))
+
+    def kill(self, *daemons):
+        for daemon in daemons:
+            daemon.signal(signal.SIGKILL)
+        for daemon in daemons:
+            daemon.kill()
+            self.kills += 1
+
+    def revive(self):
+        """Starts what has died, in any order, and notes what a sanitizer said."""
+        dead = [daemon for daemon in self.daemons if not daemon.running]
+        self.dice.shuffle(dead)
+        for daemon in dead:
+            if daemon.process is not None:
+                daemon.kill()
+            daemon.spawn()
+
+    def progress(self):
+        """The last revision on disk; None while the database can't be read."""
+        with contextlib.suppress(sqlite3.OperationalError):
+            return self.gateway.value("SELECT revision FROM meta")
+        return None
+
+    def wait_for_progress(self):
+        """Waits until something was stored that came after now."""
+        begun = time.monotonic()
+        before = wait_until(self.progress, RECOVERY_SECONDS, "the database can be read")
+        self.gateway.wait_for(lambda: (self.progress() or 0) > before, RECOVERY_SECONDS, "the gateway stores again")
+        self.recoveries.append(time.monotonic() - begun)
+
+    def wait_until_caught_up(self):
+        """Waits until what devices have said before now is on disk."""
+        said = self.devices.number - 1
+        newest = "SELECT coalesce(max(seq), 0) FROM installation_count"
+        wait_until(lambda: self.gateway.value(newest) >= said, RECOVERY_SECONDS, "the gateway has caught up")
+
+    def arm(self, point, countdown, **options):
+        self.trouble.arm(point, countdown, seed=self.dice.randrange(2**31), **options)
+
+    def wait_until_fired(self):
+        wait_until(self.trouble.fired, 30, "the fault has happened")
+
+    def halt(self, daemon, least, most):
+        daemon.signal(signal.SIGSTOP)
+        self.wait(least, most)
+        daemon.signal(signal.SIGCONT)
+
+    @contextlib.contextmanager
+    def said_in_health(self, word):
+        """Within the block something happens that the log and the health message of a new gateway then name."""
+        self.kill(self.gateway)
+        self.gateway.spawn()
+        self.gateway.wait_ready()
+        said = self.gateway.log().count(word)
+        with Subscriber(self.broker, f"gateway/{self.gateway.client_id}/health") as health:
+            yield
+            self.gateway.wait_for(
+                lambda: any(word in text for text in health.live()), 60, f"the health message says {word!r}"
+            )
+        assert self.gateway.log().count(word) > said
+
+    def wait_until_dead(self):
+        wait_until(lambda: not self.gateway.running, 10, "the gateway is dead")
+        code = self.gateway.wait()
+        assert code == -signal.SIGKILL, f"the gateway ended with {code}\n{self.gateway.log()}"
+        self.kills += 1
+
+    def check(self):
+        self.devices.pause()
+        finding = check(self.gateway, self.api, self.devices, self.watch, self.dice)
+        self.kill(self.gateway)  # at rest; and the next one has no memory of how often a connection failed
+        self.gateway.spawn()
+        self.gateway.wait_ready()
+        self.devices.resume()
+        return finding
+
+
+# The cells
+
+CELLS = {}
+
+
+@dataclass
+class Cell:
+    name: str
+    fault: object
+    times: int
+    system: type
+    check_every: int
+    needs_root: bool
+
+
+def cell(name, times=20, system=System, check_every=5, needs_root=False):
+    """The function makes one fault happen; what it kills is revived after it."""
+
+    def add(fault):
+        CELLS[name] = Cell(name, fault, times, system, check_every, needs_root)
+        return fault
+
+    return add
+
+
+class Keepers(System):
+    """Devices that keep their events until the gateway has confirmed them."""
+
+    confirm = True
+
+
+@cell("gateway killed", times=60, check_every=10)
+def kill_gateway(system):
+    system.wait(0.0, 0.4)
+    system.kill(system.gateway)
+    system.wait(0.0, 0.2)
+
+
+@cell("http side killed", times=20)
+def kill_api(system):
+    system.wait(0.0, 0.4)
+    system.kill(system.api)
+
+
+@cell("broker killed, gateway there", times=20)
+def kill_broker(system):
+    system.wait_until_caught_up()
+    system.wait(0.0, 0.4)
+    system.kill(system.broker)
+
+
+@cell("broker killed, devices keep", times=20, system=Keepers)
+def kill_broker_of_keepers(system):
+    kill_broker(system)
+
+
+@cell("all killed, devices keep", times=20, system=Keepers)
+def kill_all(system):
+    system.wait(0.0, 0.4)
+    system.kill(*system.daemons)
+    system.wait(0.0, 0.2)
+
+
+@cell("broker killed while the gateway is away, devices keep", times=20, system=Keepers)
+def kill_broker_behind_gateway(system):
+    system.kill(system.gateway)
+    system.wait(0.1, 0.5)
+    system.kill(system.broker)
+
+
+def named_point(point, most):
+    """The gateway dies at a point of a batch: at one of the next so many calls."""
+
+    @cell(f"killed {point}", times=20)
+    def die(system):
+        system.arm(point, system.dice.randint(1, most))
+        system.wait_until_fired()
+        system.wait_until_dead()
+
+
+for point, most in (
+    ("before a write to the WAL", 100),
+    ("within a write to the WAL", 100),
+    ("before the sync of the WAL", 5),
+    ("after the sync of the WAL", 5),
+    ("before a write to the broker", 20),
+    ("within a write to the broker", 20),
+    ("after a write to the broker", 20),
+):
+    named_point(point, most)
+
+
+class Lone(System):
+    """The gateway alone has the database open: it copies the WAL back when it ends."""
+
+    with_api = False
+
+
+def checkpoint_point(point, most):
+    @cell(f"killed {point}", times=10, system=Lone)
+    def die_checkpointing(system):
+        system.wait(0.3, 0.6)
+        system.arm(point, system.dice.randint(1, most))
+        system.gateway.process.terminate()
+        system.wait_until_dead()
+
+
+for point, most in (
+    ("before a write to the database", 20),
+    ("within a write to the database", 20),
+    ("before the sync of the database", 1),
+    ("after the sync of the database", 1),
+):
+    checkpoint_point(point, most)
+
+
+# Storage
+
+class Recorded(System):
+    """What is not synced is known, so that it can be lost."""
+
+    keeps_record = True
+
+
+def storage_trouble(name, point, most, longest):
+    """Calls fail for a while: at one of the next so many it begins."""
+
+    @cell(name, times=20, system=Recorded)
+    def fail(system):
+        system.arm(point, system.dice.randint(1, most), times=system.dice.randint(1, longest))
+        system.wait_until_fired()
+        system.wait(0.0, 0.5)
+        system.trouble.disarm()
+
+
+for name, point, most, longest in (
+    ("disk full, says the write", "no space", 50, 5),
+    ("disk read-only", "read-only", 50, 5),
+    ("write fails", "failing write", 50, 5),
+    ("sync fails and forgets", "failing sync", 5, 3),
+):
+    storage_trouble(name, point, most, longest)
+
+
+@cell("read fails", times=20)
+def fail_reading(system):
+    """Of a gateway that starts: later on it has all of a small database in memory."""
+    for countdown in (system.dice.randint(1, 30), 1):
+        system.arm("failing read", countdown, times=system.dice.randint(1, 5))
+        system.kill(system.gateway)
+        system.gateway.spawn()
+        with contextlib.suppress(AssertionError):
+            wait_until(system.trouble.fired, 2)
+            break
+    system.wait_until_fired()
+    system.wait(0.0, 0.3)
+    system.trouble.disarm()
+
+
+@cell("power lost", times=20, system=Recorded)
+def lose_power(system):
+    """The machine of the gateway and the HTTP side goes off; the broker's does not."""
+    system.arm("power loss", system.dice.randint(1, 60))
+    system.wait_until_fired()
+    system.wait_until_dead()
+    system.kill(system.api)
+    Path(f"{system.gateway.database}-shm").write_bytes(system.dice.randbytes(32768))
+
+
+class SmallDisk(System):
+    """The database is on a file system of its own that is soon full."""
+
+    def make(self):
+        disk = self.folder / "disk"
+        disk.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", disk], check=True)
+        self.disk = disk
+        self.settings = {"store": {"database": disk / "headcount.db"}}
+        super().make()
+
+    def make_gateway(self, settings):
+        gateway = super().make_gateway(settings)
+        gateway.database = self.disk / "headcount.db"
+        return gateway
+
+    def end(self):
+        super().end()
+        subprocess.run(["umount", "--lazy", self.disk], check=True)
+
+    def fill(self):
+        ballast = self.disk / "ballast"
+        with open(ballast, "wb", buffering=0) as file, contextlib.suppress(OSError):
+            while True:
+                file.write(bytes(4096))
+        return ballast
+
+
+@cell("disk full", times=20, system=SmallDisk, needs_root=True)
+def fill_disk(system):
+    with system.said_in_health("full"):
+        ballast = system.fill()
+    system.wait(0.0, 0.5)
+    ballast.unlink()
+
+
+@cell("started on a read-only disk", times=20, system=SmallDisk, needs_root=True)
+def start_read_only(system):
+    system.kill(system.gateway, system.api)
+    subprocess.run(["mount", "-o", "remount,ro", system.disk], check=True)
+    system.gateway.spawn()
+    code = system.gateway.wait()
+    assert code == os.EX_CONFIG, f"{code}\n{system.gateway.log()}"
+    assert f"the folder {system.disk} can't be written" in system.gateway.log()
+    subprocess.run(["mount", "-o", "remount,rw", system.disk], check=True)
+
+
+@contextlib.contextmanager
+def locked(system):
+    with contextlib.closing(sqlite3.connect(system.gateway.database, timeout=30)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+        other.execute("ROLLBACK")
+
+
+@cell("database locked", times=20)
+def lock_database(system):
+    with locked(system):
+        system.wait(0.0, 0.6)
+
+
+@cell("database locked for long", times=2)
+def lock_database_long(system):
+    with system.said_in_health("locked"), locked(system):
+        system.wait(6.0, 6.5)  # longer than SQLite waits for it
+
+
+@cell("second gateway", times=20)
+def start_second(system):
+    """Beside the first, or both at once: one of them refuses, and says why."""
+    second = Gateway(
+        system.broker,
+        system.folder / "second",
+        {"store": {"database": system.gateway.database}, "gateway": {"client_id": "second"}},
+    )
+    at_once = system.dice.random() < 0.5
+    if at_once:
+        system.kill(system.gateway)
+    pair = [second, system.gateway] if at_once else [second]
+    for gateway in pair:
+        gateway.spawn()
+    loser = wait_until(lambda: next((g for g in pair if not g.running), None), 30, "one has ended")
+    assert loser.wait() == os.EX_TEMPFAIL, loser.log()
+    assert f"{system.gateway.database} is in use by another headcount-gateway" in loser.log()
+    if second.running:
+        second.stop()
+    second.check_sanitizers()
+    harness.daemons.remove(second)
+
+
+# Memory
+
+
+def no_memory(library, most, *ends):
+    """An allocation fails. GLib ends the program then, by design; libraries say so, and the database is as it was."""
+
+    @cell(f"no memory for {library}", times=20)
+    def fail(system):
+        system.arm("no memory", system.dice.randint(1, most), library=f"lib{library}")
+        if system.dice.random() < 0.3:
+            system.kill(system.gateway)  # while it starts
+            system.gateway.spawn()
+        wait_until(lambda: system.trouble.fired() or system.rename_dpu(), 30, "an allocation has failed")
+        system.wait(0.05, 0.2)
+        if not system.gateway.running:
+            code = system.gateway.wait()
+            assert code in (*ends, os.EX_IOERR, os.EX_UNAVAILABLE), f"the gateway ended with {code}"
+
+
+for library, most, *ends in (
+    ("sqlite3", 200),
+    ("json-c", 20),
+    ("glib", 500, -signal.SIGTRAP, -signal.SIGABRT),
+    ("mosquitto", 100),
+):
+    no_memory(library, most, *ends)
+
+
+# Time
+
+
+@cell("gateway halted", times=20)
+def halt_gateway(system):
+    system.halt(system.gateway, 0.2, 2.0)
+
+
+class Slow(System):
+    rate = 50
+
+
+@cell("gateway halted for 30 s", times=1, system=Slow)
+def halt_gateway_long(system):
+    system.halt(system.gateway, 30.0, 30.0)
+
+
+@cell("broker halted", times=20)
+def halt_broker(system):
+    system.halt(system.broker, 0.2, 2.0)
+
+
+@cell("http side halted", times=20)
+def halt_api(system):
+    system.halt(system.api, 0.2, 1.0)
+
+
+# Clocks
+
+
+class Clocked(System):
+    """The gateway's clock can be set; devices say what happens now."""
+
+    FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
+
+    def make(self):
+        super().make()
+        self.clock = self.folder / "clock"
+        self.set_clock(0)
+        self.gateway.environment = self.trouble.environment(self.FAKETIME) | {
+            "FAKETIME_TIMESTAMP_FILE": str(self.clock),
+            "FAKETIME_NO_CACHE": "1",
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        }
+        self.devices.event_time = lambda number: time.time_ns() // 1_000_000
+
+    def set_clock(self, seconds):
+        new = self.clock.with_suffix(".new")
+        new.write_text(f"{seconds:+d}\n")
+        new.rename(self.clock)
+
+
+@cell("clock steps by an hour", times=20, system=Clocked)
+def step_clock(system):
+    system.set_clock(system.dice.choice((-3600, 3600)))
+    system.wait(0.2, 0.6)
+    skewed = "dpu_event_time > event_received_time + 300000"
+    assert system.gateway.value(f"SELECT count(*) FROM installation_count WHERE {skewed}") == 0
+    system.set_clock(0)
+    Headcount(system.gateway.config)("rejected", "replay", "--reason", "clock_ahead")
+
+
+# The broker, and the way to it
+
+
+@cell("broker restarted", times=20)
+def restart_broker(system):
+    system.wait(0.0, 0.4)
+    system.broker.stop()
+    system.wait(0.0, 0.2)
+
+
+class Linked(System):
+    """The gateway is in a network of its own."""
+
+    def make(self):
+        self.link = Link(self.dice)
+        super().make()
+        self.gateway.wrapper = self.link.inside
+
+    def make_broker(self):
+        port = harness.free_port()
+        self.settings = {"broker": {"host": self.link.near, "port": port}}
+        return Broker(self.folder, settings=[f"listener {port} {self.link.near}"])
+
+    def __enter__(self):
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(self.link)
+            super().__enter__()
+            stack.callback(super().__exit__)
+            self.stack_of_link = stack.pop_all()
+        return self
+
+    def __exit__(self, *_):
+        self.stack_of_link.close()
+
+
+@cell("TCP connection cut", times=20, system=Linked, needs_root=True)
+def cut_connection(system):
+    system.wait(0.0, 0.4)
+    system.link.reset()
+
+
+@cell("link away", times=20, system=Linked, needs_root=True)
+def cut_link(system):
+    system.link.cut = True
+    system.wait(0.2, 2.0)
+    system.link.mend()
+
+
+@cell("link slow and lossy", times=20, system=Linked, needs_root=True)
+def spoil_link(system):
+    system.link.loss = system.dice.uniform(0.01, 0.2)
+    system.link.delay = (0.0, system.dice.uniform(0.005, 0.1))
+    system.wait(0.5, 2.0)
+    system.link.mend()
+
+
+@cell("half open, the broker knows nothing", times=20, system=Linked, needs_root=True)
+def leave_broker_half_open(system):
+    system.link.cut = True
+    system.kill(system.gateway)
+    system.wait(0.0, 0.3)
+    system.link.mend()
+
+
+class SlowlyLinked(Linked):
+    rate = 30
+
+
+@cell("half open, the gateway knows nothing", times=20, system=SlowlyLinked, needs_root=True)
+def leave_gateway_half_open(system):
+    """It finds out when it next says something, which is once in 20 s where there is nothing to say."""
+    system.link.cut = True
+    system.link.reset(inside=False)
+    system.wait(0.0, 0.3)
+    system.link.mend()
+
+
+# Running them
+
+
+def run_fault(system, cell, row):
+    cell.fault(system)
+    system.revive()
+    system.wait_for_progress()
+    row.times += 1
+
+
+def run_checks(system, row):
+    finding = system.check()
+    row.checks += 1
+    row.events, row.refused = finding.events, finding.refused
+
+
+def run_system(cell, row, times, dice, folder):
+    with cell.system(folder, dice) as system:
+        try:
+            system.wait_for_progress()
+            system.recoveries.clear()
+            for n in range(times):
+                run_fault(system, cell, row)
+                if (n + 1) % cell.check_every == 0 or n + 1 == times:
+                    run_checks(system, row)
+        finally:
+            row.kills = system.kills
+            row.longest_recovery_s = round(max(system.recoveries, default=0.0), 2)
+
+
+def run_cell(cell, times, seed):
+    row = Row(cell.name, seed=seed)
+    begun = time.monotonic()
+    if cell.needs_root and os.geteuid() != 0:
+        row.state, row.why = "not run", "takes root"
+        return row
+    with tempfile.TemporaryDirectory(prefix="headcount-faults.") as folder:
+        try:
+            run_system(cell, row, times, random.Random(f"{seed}/{cell.name}"), Path(folder))
+        except Exception as problem:
+            row.state, row.why = "broken", str(problem).split("\n")[0]
+            if isinstance(problem, Broken):
+                row.lost, row.doubled = problem.lost, problem.doubled
+            traceback.print_exc()
+    row.seconds = round(time.monotonic() - begun, 1)
+    return row
+
+
+def table(rows):
+    heads = ("fault", "times", "kills", "events", "lost", "doubled", "recovery", "")
+    lines = [heads] + [
+        (r.cell, r.times, r.kills, r.events + r.refused, r.lost, r.doubled, f"{r.longest_recovery_s:.1f} s", r.state)
+        for r in rows
+    ]
+    widths = [max(len(str(line[n])) for line in lines) for n in range(len(heads))]
+    for line in lines:
+        first, *rest = (str(text) for text in line)
+        yield " ".join([first.ljust(widths[0])] + [t.rjust(w) for t, w in zip(rest[:-1], widths[1:])] + rest[-1:])
+
+
+def keep(path, rows):
+    """Replaces the rows of the cells that were run."""
+    kept = json.loads(path.read_text()) if path.exists() else []
+    known = {row["cell"]: row for row in kept} | {row.cell: asdict(row) for row in rows}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps([known[name] for name in CELLS if name in known], indent=1) + "\n")
+
+
+def read_arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seed", type=int, default=random.randrange(2**31), help="the dice (default: others each time)")
+    parser.add_argument("--cell", action="append", help="only cells with this in their name; may be repeated")
+    parser.add_argument("--times", type=int, help="so many faults of each cell, and not the full number")
+    parser.add_argument("--minutes", type=float, default=30, help="begin no further cell after that (default: 30)")
+    parser.add_argument("--json", type=Path, help="keep the rows in this file")
+    parser.add_argument("--list", action="store_true", help="print the names of the cells")
+    return parser.parse_args()
+
+
+def main():
+    arguments = read_arguments()
+    chosen = [c for c in CELLS.values() if not arguments.cell or any(part in c.name for part in arguments.cell)]
+    if arguments.list:
+        print(*(f"{c.name}: {c.times}" for c in chosen), sep="\n")
+        return 0
+    print(f"seed {arguments.seed}", flush=True)
+    rows, begun = [], time.monotonic()
+    for one in chosen:
+        if time.monotonic() - begun > arguments.minutes * 60:
+            rows.append(Row(one.name, seed=arguments.seed, state="not run", why="no time left"))
+        else:
+            rows.append(run_cell(one, arguments.times or one.times, arguments.seed))
+        print(*list(table(rows[-1:]))[1:], f"({rows[-1].seconds} s)", rows[-1].why, flush=True)
+    print("", *table(rows), sep="\n")
+    if arguments.json:
+        keep(arguments.json, rows)
+    return 0 if chosen and all(row.state == "held" for row in rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
