@@ -17,6 +17,7 @@
 #include "json.h"
 #include "log.h"
 
+#define PROGRAM "headcount-api"
 #define KEEPALIVE_S 20
 #define TICK_MS                                                                                    \
 	1000 /* a turn at least this often: for the keepalive and for orders that are overdue */
@@ -68,7 +69,7 @@ struct subscription {
 struct broker {
 	const struct config *config;
 	struct broker_listener listener;
-	char *password;
+	struct credentials credentials;
 	char name[NAME_SIZE]; /* MQTT client id; replies/<name> is where answers come */
 	char gateway_name[NAME_SIZE + 1];
 	GThread *thread;
@@ -543,7 +544,7 @@ static void set_callbacks(struct mosquitto *client)
 
 static int set_options(const struct broker *broker)
 {
-	const struct config *config = broker->config;
+	const struct credentials *credentials = &broker->credentials;
 	int code =
 		mosquitto_int_option(broker->client, MOSQ_OPT_PROTOCOL_VERSION, MQTT_PROTOCOL_V5);
 
@@ -551,12 +552,12 @@ static int set_options(const struct broker *broker)
 		code = mosquitto_int_option(broker->client, MOSQ_OPT_TCP_NODELAY, true);
 	if (code == MOSQ_ERR_SUCCESS)
 		code = mosquitto_int_option(broker->client, MOSQ_OPT_SEND_MAXIMUM, ORDERS);
-	if (code == MOSQ_ERR_SUCCESS && *config->broker_username != '\0')
-		code = mosquitto_username_pw_set(broker->client, config->broker_username,
-						 broker->password);
-	if (code == MOSQ_ERR_SUCCESS && *config->broker_ca_file != '\0')
-		code = mosquitto_tls_set(broker->client, config->broker_ca_file, NULL, NULL, NULL,
-					 NULL);
+	if (code == MOSQ_ERR_SUCCESS)
+		code = mosquitto_username_pw_set(broker->client, credentials->username,
+						 credentials->password);
+	if (code == MOSQ_ERR_SUCCESS && credentials->ca_file != NULL)
+		code = mosquitto_tls_set(broker->client, credentials->ca_file, NULL,
+					 credentials->cert_file, credentials->key_file, NULL);
 	return code;
 }
 
@@ -703,7 +704,8 @@ static bool choose_name(char name[NAME_SIZE])
 
 static enum result begin(struct broker *broker, struct problem *reterr_problem)
 {
-	enum result result = config_password(broker->config, &broker->password, reterr_problem);
+	enum result result =
+		config_login(broker->config, PROGRAM, &broker->credentials, reterr_problem);
 
 	if (result != RESULT_OK)
 		return result;
@@ -755,7 +757,7 @@ void broker_stop(struct broker *broker)
 	for (size_t i = 0; i < SUBSCRIPTIONS; i++)
 		g_free(broker->filters[i]);
 	g_mutex_clear(&broker->mutex);
-	g_free(broker->password);
+	credentials_clear(&broker->credentials);
 	g_free(broker);
 	mosquitto_lib_cleanup();
 }

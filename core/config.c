@@ -44,11 +44,20 @@ static const struct key keys[] = {
 	{"broker", "port", TYPE_INTEGER, offsetof(struct config, broker_port), "1883", 1, 65535,
 		"Its port: by custom 1883, or 8883 with TLS."},
 	{"broker", "username", TYPE_TEXT, offsetof(struct config, broker_username), "", 0, 0,
-		"Whom to log in as; empty: nobody."},
+		"Whom to log in as; empty: each program by its own name, headcount-gateway, headcount-api or\n"
+		"headcount-ctl (the command line)."},
 	{"broker", "password_file", TYPE_TEXT, offsetof(struct config, broker_password_file), "", 0, 0,
-		"File whose first line is the password; empty: none. It must not be open to everybody (chmod o-rwx)."},
+		"File whose first line is the password; empty: none. %u in it stands for the username. It must not be\n"
+		"open to everybody (chmod o-rwx)."},
 	{"broker", "ca_file", TYPE_TEXT, offsetof(struct config, broker_ca_file), "", 0, 0,
 		"Certificates (PEM) that the broker's own must go back to; empty: no TLS."},
+	{"broker", "cert_file", TYPE_TEXT, offsetof(struct config, broker_cert_file), "", 0, 0,
+		"Certificate (PEM) to show to a broker that asks for one; empty: none. %u as above."},
+	{"broker", "key_file", TYPE_TEXT, offsetof(struct config, broker_key_file), "", 0, 0,
+		"Its key. %u as above."},
+	{"broker", "access_dir", TYPE_NAME, offsetof(struct config, broker_access_dir),
+		"/etc/mosquitto/headcount", 0, 0,
+		"Folder where `headcount broker-setup` keeps who may do what, for `headcount dpu add --password`."},
 	{"store", "database", TYPE_NAME, offsetof(struct config, database),
 		"/var/lib/headcount/headcount.db", 0, 0,
 		"The SQLite database. Its folder must be on a local disk, not on a network share."},
@@ -609,12 +618,60 @@ void config_print(FILE *out)
 	}
 }
 
-enum result config_password(const struct config *config, char **ret_password,
-			    struct problem *reterr_problem)
+/* Logging in to the broker */
+
+/* A file's name with the username for each %u; NULL if it is empty. */
+static char *file_of(const char *pattern, const char *username)
 {
-	*ret_password = NULL;
-	if (*config->broker_password_file == '\0')
-		return RESULT_OK;
-	return secret_read(config->broker_password_file, "password_file", ret_password,
-			   reterr_problem);
+	g_auto(GStrv) parts = g_strsplit(pattern, "%u", -1);
+
+	return *pattern != '\0' ? g_strjoinv(username, parts) : NULL;
+}
+
+/* What only TLS carries makes no sense without it: better said than sent in the clear to somebody else. */
+static enum result check_certificate(const struct config *config, struct problem *reterr_problem)
+{
+	bool cert = *config->broker_cert_file != '\0', key = *config->broker_key_file != '\0';
+
+	if (cert != key)
+		return problem_set(reterr_problem, RESULT_INVALID, "cert_file",
+				   "[broker] cert_file and key_file: one needs the other");
+	if (cert && *config->broker_ca_file == '\0')
+		return problem_set(reterr_problem, RESULT_INVALID, "ca_file",
+				   "[broker] cert_file needs ca_file, too");
+	return RESULT_OK;
+}
+
+enum result config_login(const struct config *config, const char *program,
+			 struct credentials *ret_credentials, struct problem *reterr_problem)
+{
+	const char *username = *config->broker_username != '\0' ? config->broker_username : program;
+	g_autofree char *password_file = file_of(config->broker_password_file, username);
+	g_autofree char *password = NULL;
+	enum result result = check_certificate(config, reterr_problem);
+
+	if (result == RESULT_OK && password_file != NULL)
+		result = secret_read(password_file, "password_file", &password, reterr_problem);
+	if (result != RESULT_OK)
+		return result;
+	*ret_credentials = (struct credentials){
+		.username = g_strdup(username),
+		.password = g_steal_pointer(&password),
+		.ca_file = file_of(config->broker_ca_file, username),
+		.cert_file = file_of(config->broker_cert_file, username),
+		.key_file = file_of(config->broker_key_file, username),
+	};
+	return RESULT_OK;
+}
+
+void credentials_clear(struct credentials *credentials)
+{
+	if (credentials->password != NULL)
+		explicit_bzero(credentials->password, strlen(credentials->password));
+	g_free(credentials->username);
+	g_free(credentials->password);
+	g_free(credentials->ca_file);
+	g_free(credentials->cert_file);
+	g_free(credentials->key_file);
+	*credentials = (struct credentials){0};
 }

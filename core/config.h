@@ -13,9 +13,12 @@ struct config {
 	/* [broker] */
 	char *broker_host;
 	int64_t broker_port;
-	char *broker_username;      /* "": none */
+	char *broker_username;      /* "": the program's own, see config_login */
 	char *broker_password_file; /* "": none; the first line is the password */
 	char *broker_ca_file;       /* "": no TLS */
+	char *broker_cert_file;     /* "": none */
+	char *broker_key_file;
+	char *broker_access_dir;
 	/* [store] */
 	char *database;
 	int64_t rejected_max; /* rows */
@@ -66,8 +69,18 @@ char *config_awaiting_restart(const struct config *in_force, const struct config
 /* Prints the default configuration file, a comment above each key. */
 void config_print(FILE *out);
 
-/* The broker's password from broker_password_file, as secret_read says; NULL if there is none to give. */
-MUST_USE enum result config_password(const struct config *config, char **ret_password,
-				     struct problem *reterr_problem);
+/* How a program proves to the broker who it is. NULL: it doesn't, or there is no TLS. */
+struct credentials {
+	char *username;
+	char *password;
+	char *ca_file, *cert_file, *key_file;
+};
+
+/* The login of `program`, such as "headcount-api": that is its username, if the configuration has none, and stands for
+ * each %u in the names of its files. The password is read. RESULT_NOT_FOUND or RESULT_INVALID with a problem. */
+MUST_USE enum result config_login(const struct config *config, const char *program,
+				  struct credentials *ret_credentials,
+				  struct problem *reterr_problem);
+void credentials_clear(struct credentials *credentials);
 
 #endif

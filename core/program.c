@@ -41,18 +41,29 @@ static bool read_options(const struct program *program, int argc, char **argv,
 	return false;
 }
 
+static enum result check_file(const char *key, const char *path, struct problem *reterr_problem)
+{
+	if (path == NULL || access(path, R_OK) == 0)
+		return RESULT_OK;
+	return problem_set(reterr_problem, RESULT_INVALID, key, "[broker] %s: %s can't be read",
+			   key, path);
+}
+
 /* What --check-config checks: the file, and the files it names. */
 static enum result check_config(const struct program *program, const struct config *config,
 				struct problem *reterr_problem)
 {
-	g_autofree char *password = NULL;
+	struct credentials credentials = {0};
+	enum result result = config_login(config, program->name, &credentials, reterr_problem);
 
-	if (config_password(config, &password, reterr_problem) != RESULT_OK)
-		return RESULT_INVALID;
-	if (*config->broker_ca_file != '\0' && access(config->broker_ca_file, R_OK) < 0)
-		return problem_set(reterr_problem, RESULT_INVALID, "ca_file",
-				   "[broker] ca_file: %s can't be read", config->broker_ca_file);
-	return program->check(config, reterr_problem);
+	if (result == RESULT_OK)
+		result = check_file("ca_file", credentials.ca_file, reterr_problem);
+	if (result == RESULT_OK)
+		result = check_file("cert_file", credentials.cert_file, reterr_problem);
+	if (result == RESULT_OK)
+		result = check_file("key_file", credentials.key_file, reterr_problem);
+	credentials_clear(&credentials);
+	return result == RESULT_OK ? program->check(config, reterr_problem) : RESULT_INVALID;
 }
 
 static int start(const struct program *program, const struct options *options)

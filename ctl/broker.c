@@ -291,17 +291,19 @@ enum result broker_finish(struct broker *broker)
 	return result_of(broker);
 }
 
-static int set_options(struct mosquitto *client, const struct config *config, const char *password)
+static int set_options(struct mosquitto *client, const struct credentials *credentials)
 {
 	int code = mosquitto_int_option(client, MOSQ_OPT_PROTOCOL_VERSION, MQTT_PROTOCOL_V5);
 
 	code = code ? code : mosquitto_int_option(client, MOSQ_OPT_RECEIVE_MAXIMUM, WINDOW);
 	code = code ? code : mosquitto_int_option(client, MOSQ_OPT_SEND_MAXIMUM, WINDOW);
 	code = code ? code : mosquitto_int_option(client, MOSQ_OPT_TCP_NODELAY, true);
-	if (code == 0 && *config->broker_username != '\0')
-		code = mosquitto_username_pw_set(client, config->broker_username, password);
-	if (code == 0 && *config->broker_ca_file != '\0')
-		code = mosquitto_tls_set(client, config->broker_ca_file, NULL, NULL, NULL, NULL);
+	code = code ? code
+		    : mosquitto_username_pw_set(client, credentials->username,
+						credentials->password);
+	if (code == 0 && credentials->ca_file != NULL)
+		code = mosquitto_tls_set(client, credentials->ca_file, NULL, credentials->cert_file,
+					 credentials->key_file, NULL);
 	return code;
 }
 
@@ -327,9 +329,10 @@ static char *random_name(void)
 	return g_string_free(name, FALSE);
 }
 
-static void connect_client(struct broker *broker, const struct config *config, const char *password)
+static void connect_client(struct broker *broker, const struct config *config,
+			   const struct credentials *credentials)
 {
-	int code = set_options(broker->client, config, password);
+	int code = set_options(broker->client, credentials);
 
 	set_callbacks(broker->client);
 	broker->silent_since = g_get_monotonic_time();
@@ -346,11 +349,11 @@ static void connect_client(struct broker *broker, const struct config *config, c
 enum result broker_open(const struct config *config, struct broker **ret_broker,
 			struct problem *reterr_problem)
 {
-	g_autofree char *password = NULL;
+	struct credentials credentials;
 	g_autofree char *name = random_name();
 	struct broker *broker;
 
-	if (config_password(config, &password, reterr_problem) != RESULT_OK)
+	if (config_login(config, BROKER_LOGIN, &credentials, reterr_problem) != RESULT_OK)
 		return RESULT_FAILED;
 	mosquitto_lib_init();
 	broker = g_new0(struct broker, 1);
@@ -361,7 +364,8 @@ enum result broker_open(const struct config *config, struct broker **ret_broker,
 	broker->client = mosquitto_new(name, true, broker);
 	if (broker->client == NULL)
 		g_error("mosquitto_new: %s", g_strerror(errno)); /* out of memory, as for GLib */
-	connect_client(broker, config, password);
+	connect_client(broker, config, &credentials);
+	credentials_clear(&credentials);
 	if (broker->lost) {
 		problem_set(reterr_problem, RESULT_FAILED, "", "%s", broker->why);
 		broker_close(broker);

@@ -12,6 +12,7 @@
 #include "result.h"
 
 #define BROKER_COMMANDS "registry/commands"
+#define BROKER_LOGIN "headcount-ctl" /* who we are if [broker] username is empty */
 
 struct broker;
 

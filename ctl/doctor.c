@@ -108,7 +108,7 @@ static void check_broker(struct doctor *doctor)
 	doctor->session->broker = broker;
 	doctor_say(doctor, DOCTOR_OK, NULL, "%s:%" G_GINT64_FORMAT " lets '%s' in",
 		   config->broker_host, config->broker_port,
-		   *config->broker_username != '\0' ? config->broker_username : "anybody");
+		   *config->broker_username != '\0' ? config->broker_username : BROKER_LOGIN);
 }
 
 /* The table */

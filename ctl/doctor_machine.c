@@ -33,18 +33,19 @@ static bool is_secret(struct doctor *doctor, const char *key, const char *path)
 static bool can_log_in(struct doctor *doctor)
 {
 	const struct config *config = &doctor->session->config;
-	g_autofree char *password = NULL;
+	struct credentials credentials = {0};
 	struct problem problem;
+	bool has_password;
 
-	if (config_password(config, &password, &problem) != RESULT_OK) {
+	if (config_login(config, BROKER_LOGIN, &credentials, &problem) != RESULT_OK) {
 		doctor_say(doctor, DOCTOR_ERROR,
 			   "let it hold the password, and nobody else read it (chmod o=)", "%s",
 			   problem.detail);
 		return false;
 	}
-	if (password != NULL)
-		explicit_bzero(password, strlen(password));
-	if (password != NULL || *config->broker_username == '\0')
+	has_password = credentials.password != NULL;
+	credentials_clear(&credentials);
+	if (has_password || *config->broker_username == '\0' || *config->broker_cert_file != '\0')
 		return true;
 	doctor_say(doctor, DOCTOR_WARNING, "set [broker] password_file",
 		   "[broker] username is set, but no password_file");

@@ -31,9 +31,9 @@
  * in (mosquitto.conf: max_packet_size). Messages above EVENT_PAYLOAD_BYTES are rejected by us. */
 #define PACKET_BYTES (2 * 1024 * 1024)
 
-/* We have a name even where none is asked for. A restarted mosquitto 2.0 gives a session its access rights back by its
- * user's name, but one without a name only when it connects again: what arrives before that is acknowledged and lost. */
-#define DEFAULT_USERNAME "headcount-gateway"
+/* We log in by this name even where none is asked for. A restarted mosquitto 2.0 gives a session its access rights back by
+ * its user's name, but one without a name only when it connects again: what arrives before that is acknowledged and lost. */
+#define PROGRAM "headcount-gateway"
 
 /* Enough to keep a broker busy for a round trip. libmosquitto walks through all of them for each acknowledgement. */
 #define PUBLISH_WINDOW 256
@@ -49,7 +49,7 @@ enum state {
 struct broker {
 	const struct config *config;
 	const struct receivers *receivers;
-	char *password;
+	struct credentials credentials;
 	char *status_topic;
 
 	struct mosquitto *client; /* one a connection; NULL when closed */
@@ -271,15 +271,15 @@ struct broker *broker_new(const struct config *config, const struct receivers *r
 			  struct problem *reterr_problem)
 {
 	struct broker *broker;
-	char *password;
+	struct credentials credentials;
 
-	if (config_password(config, &password, reterr_problem) != RESULT_OK)
+	if (config_login(config, PROGRAM, &credentials, reterr_problem) != RESULT_OK)
 		return NULL;
 	mosquitto_lib_init();
 	broker = g_new0(struct broker, 1);
 	broker->config = config;
 	broker->receivers = receivers;
-	broker->password = password;
+	broker->credentials = credentials;
 	broker->status_topic = g_strdup_printf("gateway/%s/status", config->client_id);
 	return broker;
 }
@@ -289,7 +289,7 @@ void broker_free(struct broker *broker)
 	if (broker == NULL)
 		return;
 	broker_drop(broker);
-	g_free(broker->password);
+	credentials_clear(&broker->credentials);
 	g_free(broker->status_topic);
 	g_free(broker);
 	mosquitto_lib_cleanup();
@@ -325,17 +325,16 @@ static int set_options(const struct broker *broker)
 
 static int set_identity(const struct broker *broker)
 {
-	const struct config *config = broker->config;
-	const char *username =
-		*config->broker_username != '\0' ? config->broker_username : DEFAULT_USERNAME;
+	const struct credentials *credentials = &broker->credentials;
 	int code = mosquitto_will_set(broker->client, broker->status_topic, strlen("offline"),
 				      "offline", 1, true);
 
 	if (code == MOSQ_ERR_SUCCESS)
-		code = mosquitto_username_pw_set(broker->client, username, broker->password);
-	if (code == MOSQ_ERR_SUCCESS && *config->broker_ca_file != '\0')
-		code = mosquitto_tls_set(broker->client, config->broker_ca_file, NULL, NULL, NULL,
-					 NULL);
+		code = mosquitto_username_pw_set(broker->client, credentials->username,
+						 credentials->password);
+	if (code == MOSQ_ERR_SUCCESS && credentials->ca_file != NULL)
+		code = mosquitto_tls_set(broker->client, credentials->ca_file, NULL,
+					 credentials->cert_file, credentials->key_file, NULL);
 	return code;
 }
 

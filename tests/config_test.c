@@ -85,6 +85,9 @@ static void assert_defaults(const struct config *config)
 	g_assert_cmpstr(config->broker_username, ==, "");
 	g_assert_cmpstr(config->broker_password_file, ==, "");
 	g_assert_cmpstr(config->broker_ca_file, ==, "");
+	g_assert_cmpstr(config->broker_cert_file, ==, "");
+	g_assert_cmpstr(config->broker_key_file, ==, "");
+	g_assert_cmpstr(config->broker_access_dir, ==, "/etc/mosquitto/headcount");
 	g_assert_cmpstr(config->database, ==, "/var/lib/headcount/headcount.db");
 	g_assert_cmpint(config->rejected_max, ==, 1000000);
 	g_assert_cmpstr(config->client_id, ==, "headcount-gateway");
@@ -135,21 +138,26 @@ static void every_key_is_read(struct fixture *fixture, gconstpointer data)
 	const struct config *config = &fixture->config;
 
 	(void)data;
-	g_assert_cmpint(read_text(fixture, "[broker]\nhost = mq.example\nport=8883\nusername=gw\n"
-					   "password_file=/p\nca_file=/c\n"
-					   "[store]\ndatabase=/d/h.db\nrejected_max=0\n"
-					   "[gateway]\nclient_id=north:1\nbatch_items=1\n"
-					   "publish_interval_ms=0\nmax_clock_skew_ms=86400000\n"
-					   "confirm_stored=true  \n"
-					   "home_assistant=true\nhome_assistant_prefix=ha\n"
-					   "[api]\naddress=::1\nport=65535\nweb_dir=/w\n"
-					   "behind_tls=true\n[log]\nlevel=debug\nformat=json\n"),
+	g_assert_cmpint(read_text(fixture,
+				  "[broker]\nhost = mq.example\nport=8883\nusername=gw\n"
+				  "password_file=/p\nca_file=/c\ncert_file=/e\nkey_file=/k\n"
+				  "access_dir=/a\n"
+				  "[store]\ndatabase=/d/h.db\nrejected_max=0\n"
+				  "[gateway]\nclient_id=north:1\nbatch_items=1\n"
+				  "publish_interval_ms=0\nmax_clock_skew_ms=86400000\n"
+				  "confirm_stored=true  \n"
+				  "home_assistant=true\nhome_assistant_prefix=ha\n"
+				  "[api]\naddress=::1\nport=65535\nweb_dir=/w\n"
+				  "behind_tls=true\n[log]\nlevel=debug\nformat=json\n"),
 			==, RESULT_OK);
 	g_assert_cmpstr(config->broker_host, ==, "mq.example");
 	g_assert_cmpint(config->broker_port, ==, 8883);
 	g_assert_cmpstr(config->broker_username, ==, "gw");
 	g_assert_cmpstr(config->broker_password_file, ==, "/p");
 	g_assert_cmpstr(config->broker_ca_file, ==, "/c");
+	g_assert_cmpstr(config->broker_cert_file, ==, "/e");
+	g_assert_cmpstr(config->broker_key_file, ==, "/k");
+	g_assert_cmpstr(config->broker_access_dir, ==, "/a");
 	g_assert_cmpstr(config->database, ==, "/d/h.db");
 	g_assert_cmpint(config->rejected_max, ==, 0);
 	g_assert_cmpstr(config->client_id, ==, "north:1");
@@ -376,57 +384,121 @@ static void write_secret(const char *path, const char *text)
 		g_file_set_contents_full(path, text, -1, G_FILE_SET_CONTENTS_NONE, 0600, NULL));
 }
 
+/* A configuration that logs in as itself, without anything. */
+static struct config plain(void)
+{
+	static char nothing[] = "";
+
+	return (struct config){
+		.broker_username = nothing,
+		.broker_password_file = nothing,
+		.broker_ca_file = nothing,
+		.broker_cert_file = nothing,
+		.broker_key_file = nothing,
+	};
+}
+
 static void the_password_is_the_first_line(struct fixture *fixture, gconstpointer data)
 {
-	struct config config = {.broker_password_file = fixture->path};
-	g_autofree char *password = NULL;
+	struct config config = plain();
+	struct credentials credentials = {0};
+	struct problem *problem = &fixture->problem;
 
 	(void)data;
-	g_assert_cmpint(config_password(&config, &password, &fixture->problem), ==,
-			RESULT_NOT_FOUND);
+	config.broker_password_file = fixture->path;
+	g_assert_cmpint(config_login(&config, "x", &credentials, problem), ==, RESULT_NOT_FOUND);
 	write_secret(fixture->path, "\n");
-	g_assert_cmpint(config_password(&config, &password, &fixture->problem), ==, RESULT_INVALID);
-	g_assert_null(password);
+	g_assert_cmpint(config_login(&config, "x", &credentials, problem), ==, RESULT_INVALID);
+	g_assert_null(credentials.password);
 	write_secret(fixture->path, "s p\xc3\xa4 c \r\nmore\n");
-	g_assert_cmpint(config_password(&config, &password, &fixture->problem), ==, RESULT_OK);
-	g_assert_cmpstr(password, ==, "s p\xc3\xa4 c ");
+	g_assert_cmpint(config_login(&config, "x", &credentials, problem), ==, RESULT_OK);
+	g_assert_cmpstr(credentials.password, ==, "s p\xc3\xa4 c ");
+	credentials_clear(&credentials);
+}
+
+static void a_program_logs_in_by_its_own_name(struct fixture *fixture, gconstpointer data)
+{
+	struct config config = plain();
+	struct credentials credentials = {0};
+
+	(void)data;
+	g_assert_cmpint(config_login(&config, "headcount-api", &credentials, &fixture->problem), ==,
+			RESULT_OK);
+	g_assert_cmpstr(credentials.username, ==, "headcount-api");
+	g_assert_null(credentials.password);
+	g_assert_null(credentials.ca_file);
+	g_assert_null(credentials.cert_file);
+	credentials_clear(&credentials);
+}
+
+static void the_username_stands_for_u_in_names_of_files(struct fixture *fixture, gconstpointer data)
+{
+	struct config config = plain();
+	struct credentials credentials = {0};
+	g_autofree char *pattern = g_build_filename(fixture->folder, "%u.conf", NULL);
+	char username[] = "test", ca_file[] = "/ca", cert_file[] = "/%u/%u.crt",
+	     key_file[] = "/%u.key";
+
+	(void)data;
+	write_secret(fixture->path, "secret\n");
+	config.broker_username = username;
+	config.broker_password_file = pattern;
+	config.broker_ca_file = ca_file;
+	config.broker_cert_file = cert_file;
+	config.broker_key_file = key_file;
+	g_assert_cmpint(config_login(&config, "headcount-api", &credentials, &fixture->problem), ==,
+			RESULT_OK);
+	g_assert_cmpstr(credentials.username, ==, "test");
+	g_assert_cmpstr(credentials.password, ==, "secret");
+	g_assert_cmpstr(credentials.ca_file, ==, "/ca");
+	g_assert_cmpstr(credentials.cert_file, ==, "/test/test.crt");
+	g_assert_cmpstr(credentials.key_file, ==, "/test.key");
+	credentials_clear(&credentials);
+}
+
+static void a_certificate_needs_its_key_and_tls(struct fixture *fixture, gconstpointer data)
+{
+	struct config config = plain();
+	struct credentials credentials = {0};
+	char file[] = "/x";
+
+	(void)data;
+	config.broker_cert_file = file;
+	g_assert_cmpint(config_login(&config, "x", &credentials, &fixture->problem), ==,
+			RESULT_INVALID);
+	g_assert_cmpstr(fixture->problem.member, ==, "cert_file");
+	config.broker_key_file = file;
+	g_assert_cmpint(config_login(&config, "x", &credentials, &fixture->problem), ==,
+			RESULT_INVALID);
+	g_assert_cmpstr(fixture->problem.member, ==, "ca_file");
 }
 
 static void a_password_that_everybody_may_read_is_refused(struct fixture *fixture,
 							  gconstpointer data)
 {
-	struct config config = {.broker_password_file = fixture->path};
+	struct config config = plain();
+	struct credentials credentials = {0};
 	static const mode_t open[] = {0644, 0604, 0602, 0601};
 	static const mode_t closed[] = {0600, 0400, 0440, 0640};
-	char *password;
 
 	(void)data;
+	config.broker_password_file = fixture->path;
 	write_secret(fixture->path, "secret\n");
 	for (size_t i = 0; i < G_N_ELEMENTS(open); i++) {
 		g_assert_cmpint(g_chmod(fixture->path, open[i]), ==, 0);
-		g_assert_cmpint(config_password(&config, &password, &fixture->problem), ==,
+		g_assert_cmpint(config_login(&config, "x", &credentials, &fixture->problem), ==,
 				RESULT_INVALID);
-		g_assert_null(password);
+		g_assert_null(credentials.password);
 		assert_problem(fixture, "chmod o-rwx");
 		g_assert_null(strstr(fixture->problem.detail, "secret"));
 	}
 	for (size_t i = 0; i < G_N_ELEMENTS(closed); i++) {
 		g_assert_cmpint(g_chmod(fixture->path, closed[i]), ==, 0);
-		g_assert_cmpint(config_password(&config, &password, &fixture->problem), ==,
+		g_assert_cmpint(config_login(&config, "x", &credentials, &fixture->problem), ==,
 				RESULT_OK);
-		g_assert_cmpstr(password, ==, "secret");
-		g_free(password);
+		g_assert_cmpstr(credentials.password, ==, "secret");
+		credentials_clear(&credentials);
 	}
-}
-
-static void no_password_file_is_no_password(struct fixture *fixture, gconstpointer data)
-{
-	struct config config = {.broker_password_file = (char[]){""}};
-	char *password = fixture->path;
-
-	(void)data;
-	g_assert_cmpint(config_password(&config, &password, &fixture->problem), ==, RESULT_OK);
-	g_assert_null(password);
 }
 
 #define ADD(test) g_test_add("/config/" #test, struct fixture, NULL, set_up, test, tear_down)
@@ -451,6 +523,8 @@ int main(int argc, char **argv)
 	ADD(what_awaits_a_restart_is_named);
 	ADD(the_password_is_the_first_line);
 	ADD(a_password_that_everybody_may_read_is_refused);
-	ADD(no_password_file_is_no_password);
+	ADD(a_program_logs_in_by_its_own_name);
+	ADD(the_username_stands_for_u_in_names_of_files);
+	ADD(a_certificate_needs_its_key_and_tls);
 	return g_test_run();
 }
