@@ -6,52 +6,7 @@ import subprocess
 import pytest
 
 from harness import Broker, Publisher, Subscriber, port_open, wait_until
-
-TOPICS = [
-    "dpu/423/events",
-    "dpu/423/status",
-    "dpu/423/stored",
-    "dpu/283/events",
-    "dpu/283/status",
-    "dpu/283/stored",
-    "registry/commands",
-    "replies/headcount-1/1",
-    "space/A/count",
-    "space/A/state",
-    "gateway/headcount-gateway/status",
-    "homeassistant/device/A/config",
-    "homeassistant/status",
-    "something/else",
-]
-
-EVENTS = {"dpu/423/events", "dpu/283/events"}
-STATUS = {"dpu/423/status", "dpu/283/status"}
-STORED = {"dpu/423/stored", "dpu/283/stored"}
-SPACE = {"space/A/count", "space/A/state"}
-COMMANDS = {"registry/commands"}
-REPLIES = {"replies/headcount-1/1"}
-GATEWAY = {"gateway/headcount-gateway/status"}
-DISCOVERY = {"homeassistant/device/A/config"}
-BIRTH = {"homeassistant/status"}
-
-# user: may write, may read
-RIGHTS = {
-    None: (set(TOPICS), set(TOPICS)),
-    "423": ({"dpu/423/events", "dpu/423/status"}, {"dpu/423/stored"}),
-    "stranger": (set(), set()),
-    "display": (set(), SPACE | GATEWAY),
-    "homeassistant": (BIRTH, DISCOVERY | BIRTH | SPACE | GATEWAY),
-    "headcount-gateway": (
-        STORED | REPLIES | SPACE | GATEWAY | DISCOVERY,
-        EVENTS | STATUS | COMMANDS | DISCOVERY | BIRTH,
-    ),
-    "headcount-api": (EVENTS | COMMANDS, REPLIES | SPACE | GATEWAY),
-    "headcount-ctl": (EVENTS | STATUS | COMMANDS, STORED | REPLIES | SPACE | GATEWAY),
-    # Names that would match more than one topic, if they were put into a pattern as they are.
-    "+": (set(), set()),
-    "#": (set(), set()),
-}
-
+from rights import RIGHTS, TOPICS
 
 @pytest.fixture(scope="module")
 def open_broker(tmp_path_factory):
