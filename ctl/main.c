@@ -13,6 +13,30 @@
 	"variables: HEADCOUNT_BROKER_HOST is host in [broker]. They are those of this shell; what a\n" \
 	"unit has, shows systemctl show -p Environment headcount-gateway. What each key means is in\n" \
 	"headcount-gateway --print-config."
+#define RELOAD \
+	"Passwords and rights hold from the next 'systemctl reload mosquitto' on. Do that while the gateway\n" \
+	"is connected, or restart mosquitto instead: mosquitto 2.0, reloaded after a start before the\n" \
+	"gateway has come back to it, denies the gateway what arrives until then."
+#define PASSWORD \
+	"With --password the broker lets it in as user DPU (see broker-setup), and only the password is\n" \
+	"printed.\n" RELOAD
+#define PROVISION \
+	"The file's header names its columns: dpu_id, and perhaps name, doorway (where it hangs from now\n" \
+	"on) and orientation (1 or -1); others are ignored. Standard output, or the file of --out, gets a line\n" \
+	"dpu_id,password for each DPU that had no password yet. What exists already is left as it is, so that\n" \
+	"a file can be given again. Rows that are refused are reported and passed over.\n" RELOAD
+#define DISPLAY \
+	"A display reads space/# and gateway/+/status, and writes nothing. Each needs a name of its own: the\n" \
+	"broker keeps one connection a name. The name 'homeassistant' has the rights of Home Assistant.\n" RELOAD
+#define SETUP \
+	"Writes the broker's configuration, access control list and passwords, a certificate authority and the\n" \
+	"server's certificate into /etc/mosquitto/headcount ([broker] access_dir), and has mosquitto\n" \
+	"(/etc/mosquitto/conf.d/headcount.conf) and headcount (/etc/headcount/conf.d/broker.conf) read them.\n" \
+	"Keys and passwords belong to the one user who reads them. What is there already is kept, unless\n" \
+	"--renew says otherwise. Nothing listens beyond this machine without --listen."
+#define CERTIFICATE \
+	"USER.crt and USER.key, signed by the authority of broker-setup: for its --certificates-port, where\n" \
+	"USER, such as a DPU's id, has the rights that it has by password elsewhere."
 #define REPLAY \
 	"The file's header names its columns: timestamp or dpu_event_time, direction or count,\n" \
 	"dpu_id, and perhaps seq; others are ignored. Rows that can't be read are reported and\n" \
@@ -61,14 +85,16 @@ static const struct command commands[] = {
 	{"doorway remove", "DOORWAY", 1, 1, registry_run,
 		"Remove a doorway without installations", NULL, &change_doorway_remove},
 
+	{"dpu add --csv", "FILE.csv", 1, 1, provision_run,
+		"Add many DPUs and give each a password ('-': standard input)", PROVISION, NULL},
 	{"dpu add", "DPU", 1, 1, registry_run,
-		"Add a DPU", NULL, &change_dpu_add},
+		"Add a DPU", PASSWORD, &change_dpu_add},
 	{"dpu list", "", 0, 0, list_run,
 		"List the DPUs and where they hang", NULL, &list_dpus},
 	{"dpu set", "DPU", 1, 1, registry_run,
-		"Change a DPU", CLEARS, &change_dpu_set},
+		"Change a DPU", CLEARS "\n" PASSWORD, &change_dpu_set},
 	{"dpu remove", "DPU", 1, 1, registry_run,
-		"Remove a DPU without installations", NULL, &change_dpu_remove},
+		"Remove a DPU without installations, and its password", RELOAD, &change_dpu_remove},
 
 	{"installation add", "", 0, 0, registry_run,
 		"Hang a DPU at a doorway: --dpu, --doorway and --from are needed", TIMES, &change_installation_add},
@@ -92,6 +118,15 @@ static const struct command commands[] = {
 		"Try to store them again", NULL, NULL},
 	{"rejected remove", "[ID]", 0, 1, rejected_remove_run,
 		"Remove them", NULL, NULL},
+
+	{"broker-setup", "", 0, 0, broker_setup_run,
+		"Set up mosquitto with passwords, rights and TLS", SETUP, NULL},
+	{"broker-certificate", "USER", 1, 1, broker_certificate_run,
+		"Make a certificate that a client shows to the broker", CERTIFICATE, NULL},
+	{"display add", "NAME", 1, 1, display_add_run,
+		"Let a display read counts by MQTT, and show its password", DISPLAY, NULL},
+	{"display remove", "NAME", 1, 1, display_remove_run,
+		"Take that back", RELOAD, NULL},
 
 	{"token add", "NAME", 1, 1, token_add_run,
 		"Make a token for the HTTP side, and show it", TIMES, NULL},

@@ -1,6 +1,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "access.h"
 #include "commands.h"
 #include "json.h"
 
@@ -21,6 +22,13 @@ struct field {
 	const char *otherwise; /* what it is if it isn't given, for help; NULL: nothing */
 };
 
+/* What it means for a DPU's password with the broker. */
+enum password_part {
+	PASSWORD_STAYS,
+	PASSWORD_OFFERED, /* --password gives it a new one */
+	PASSWORD_GOES,    /* it is taken away, if it has one */
+};
+
 #define FIELDS_MOST 5
 #define ARGUMENTS_MOST 2
 
@@ -33,6 +41,7 @@ struct registry_change {
 	} arguments[ARGUMENTS_MOST];
 	const struct field *fields;
 	size_t field_count;
+	enum password_part password;
 };
 
 /* clang-format off */
@@ -66,28 +75,29 @@ static const struct field reset_fields[] = {
 	{"at", "at", FORM_MOMENT, "TIME", "When", "now"},
 };
 
-#define WITH(fields) fields, G_N_ELEMENTS(fields)
+#define WITH_PASSWORD(fields, part) fields, G_N_ELEMENTS(fields), part
+#define WITH(fields) WITH_PASSWORD(fields, PASSWORD_STAYS)
 
 const struct registry_change change_space_add = {
 	"space", "create", "space", "added", {{"id", FORM_TEXT}}, WITH(space_fields)};
 const struct registry_change change_space_set = {
 	"space", "update", "space", "changed", {{NULL, FORM_TEXT}}, WITH(space_fields)};
 const struct registry_change change_space_remove = {
-	"space", "delete", "space", "removed", {{NULL, FORM_TEXT}}, NULL, 0};
+	"space", "delete", "space", "removed", {{NULL, FORM_TEXT}}, NULL, 0, PASSWORD_STAYS};
 
 const struct registry_change change_doorway_add = {
 	"doorway", "create", "doorway", "added", {{"id", FORM_TEXT}}, WITH(doorway_fields)};
 const struct registry_change change_doorway_set = {
 	"doorway", "update", "doorway", "changed", {{NULL, FORM_TEXT}}, WITH(doorway_fields)};
 const struct registry_change change_doorway_remove = {
-	"doorway", "delete", "doorway", "removed", {{NULL, FORM_TEXT}}, NULL, 0};
+	"doorway", "delete", "doorway", "removed", {{NULL, FORM_TEXT}}, NULL, 0, PASSWORD_STAYS};
 
 const struct registry_change change_dpu_add = {
-	"dpu", "create", "DPU", "added", {{"id", FORM_TEXT}}, WITH(dpu_fields)};
+	"dpu", "create", "DPU", "added", {{"id", FORM_TEXT}}, WITH_PASSWORD(dpu_fields, PASSWORD_OFFERED)};
 const struct registry_change change_dpu_set = {
-	"dpu", "update", "DPU", "changed", {{NULL, FORM_TEXT}}, WITH(dpu_fields)};
+	"dpu", "update", "DPU", "changed", {{NULL, FORM_TEXT}}, WITH_PASSWORD(dpu_fields, PASSWORD_OFFERED)};
 const struct registry_change change_dpu_remove = {
-	"dpu", "delete", "DPU", "removed", {{NULL, FORM_TEXT}}, NULL, 0};
+	"dpu", "delete", "DPU", "removed", {{NULL, FORM_TEXT}}, NULL, 0, PASSWORD_GOES};
 const struct registry_change change_dpu_move = {
 	"dpu", "move", "DPU", "moved", {{NULL, FORM_TEXT}, {"doorway", FORM_TEXT}}, WITH(move_fields)};
 
@@ -96,12 +106,12 @@ const struct registry_change change_installation_add = {
 const struct registry_change change_installation_set = {
 	"installation", "update", "installation", "changed", {{NULL, FORM_TEXT}}, WITH(installation_fields)};
 const struct registry_change change_installation_remove = {
-	"installation", "delete", "installation", "removed", {{NULL, FORM_TEXT}}, NULL, 0};
+	"installation", "delete", "installation", "removed", {{NULL, FORM_TEXT}}, NULL, 0, PASSWORD_STAYS};
 
 const struct registry_change change_reset_add = {
 	"reset", "create", "space", "reset", {{"space", FORM_TEXT}, {"count", FORM_INTEGER}}, WITH(reset_fields)};
 const struct registry_change change_reset_remove = {
-	"reset", "delete", "space", "reset removed", {{"space", FORM_TEXT}, {"at", FORM_TIME}}, NULL, 0};
+	"reset", "delete", "space", "reset removed", {{"space", FORM_TEXT}, {"at", FORM_TIME}}, NULL, 0, PASSWORD_STAYS};
 /* clang-format on */
 
 static bool add_text(const struct session *session, GString *out, const char *member,
@@ -232,22 +242,72 @@ static bool anything_given(const struct registry_change *change, char *const *te
 }
 
 static enum exit_code carry_out(struct session *session, const struct registry_change *change,
-				char *const *texts)
+				char *const *texts, broker_answered *done)
 {
 	struct carried_out carried_out = {session, change};
 	g_autofree char *subject = NULL;
-	g_autoptr(GString) command = NULL;
+	g_autoptr(GString) command = write_command(session, change, texts);
 
-	if (strcmp(change->action, "update") == 0 && !anything_given(change, texts)) {
-		session_complain(session, "nothing to change was given (see --help)");
-		return EXIT_USAGE;
-	}
-	command = write_command(session, change, texts);
 	if (command == NULL)
 		return EXIT_USAGE;
 	subject = session->argc > 0 ? g_strdup_printf("%s %s", change->noun, session->argv[0])
 				    : g_strdup(change->noun);
-	return session_ask(session, command, subject, say_done, &carried_out);
+	return session_ask(session, command, subject, done, &carried_out);
+}
+
+/* Passwords of DPUs. The registry is first: it says whether there is such a DPU. And the gateway has answered then, so it
+ * is connected: a mosquitto 2.0 that is reloaded before the gateway has come back to it denies the gateway its messages. */
+
+static void say_nothing(void *context, const char *subject, const struct answer *answer)
+{
+	(void)context;
+	(void)subject;
+	(void)answer;
+}
+
+static enum exit_code give_password(struct session *session, const struct registry_change *change,
+				    char *const *texts)
+{
+	struct access access;
+	enum exit_code code = EXIT_REFUSED;
+
+	if (!access_open(session, &access))
+		return EXIT_REFUSED;
+	if (access_admits_dpu(session, &access, session->argv[0]))
+		code = carry_out(session, change, texts, say_nothing);
+	if (code == EXIT_DONE)
+		code = access_give_password(session, &access, session->argv[0]);
+	access_close(&access);
+	return code;
+}
+
+static enum exit_code remove_with_password(struct session *session,
+					   const struct registry_change *change, char *const *texts)
+{
+	struct access access;
+	enum exit_code code;
+
+	if (!access_open(session, &access))
+		return EXIT_REFUSED;
+	code = carry_out(session, change, texts, say_done);
+	if (code == EXIT_DONE)
+		code = access_take_password(session, &access, session->argv[0]);
+	access_close(&access);
+	return code;
+}
+
+static enum exit_code change_registry(struct session *session, const struct registry_change *change,
+				      char *const *texts, bool with_password)
+{
+	if (with_password)
+		return give_password(session, change, texts);
+	if (change->password == PASSWORD_GOES && access_exists(session))
+		return remove_with_password(session, change, texts);
+	if (strcmp(change->action, "update") == 0 && !anything_given(change, texts)) {
+		session_complain(session, "nothing to change was given (see --help)");
+		return EXIT_USAGE;
+	}
+	return carry_out(session, change, texts, say_done);
 }
 
 /* What --help says; the caller's. */
@@ -262,7 +322,8 @@ enum exit_code registry_run(struct session *session)
 {
 	const struct registry_change *change = session->command->details;
 	char *texts[FIELDS_MOST] = {0}, *descriptions[FIELDS_MOST] = {0};
-	GOptionEntry entries[FIELDS_MOST + 1] = {0};
+	GOptionEntry entries[FIELDS_MOST + 2] = {0};
+	gboolean with_password = FALSE;
 	enum exit_code code = EXIT_USAGE;
 
 	assert(change->field_count <= FIELDS_MOST);
@@ -277,8 +338,14 @@ enum exit_code registry_run(struct session *session)
 					    .description = descriptions[i],
 					    .arg_description = field->placeholder};
 	}
+	if (change->password == PASSWORD_OFFERED)
+		entries[change->field_count] =
+			(GOptionEntry){.long_name = "password",
+				       .arg_data = &with_password,
+				       .description = "Give it a new password with the broker, "
+						      "which is shown this once"};
 	if (session_begin(session, entries))
-		code = carry_out(session, change, texts);
+		code = change_registry(session, change, texts, with_password);
 	for (size_t i = 0; i < change->field_count; i++) {
 		g_free(texts[i]);
 		g_free(descriptions[i]);

@@ -203,6 +203,8 @@ class Broker(Daemon):
     """mosquitto with the project's mosquitto.conf, moved to free ports and into a folder. `settings` are lines
     that are added to it; `replace` maps an option of it to another value (None: without the option)."""
 
+    login = None, None  # of clients that don't name one
+
     def __init__(self, folder, settings=(), replace=None):
         super().__init__("mosquitto", Path(folder) / "broker")
         self.port = free_port()
@@ -490,13 +492,24 @@ class Headcount:
 
 class Client:
     """A connection to the broker with paho, as a context; reconnects by itself. `clean=False` keeps the session
-    (and the name) for the next connection, `websockets` takes that listener."""
+    (and the name) for the next connection, `websockets` takes that listener, `port` another one; `tls` are arguments of
+    paho's tls_set."""
 
     def __init__(
-        self, broker, client_id=None, username=None, password=None, clean=True, websockets=False
+        self,
+        broker,
+        client_id=None,
+        username=None,
+        password=None,
+        clean=True,
+        websockets=False,
+        port=None,
+        tls=None,
     ):
         self.broker = broker
-        self.port = broker.websockets_port if websockets else broker.port
+        self.port = port or (broker.websockets_port if websockets else broker.port)
+        if username is None:
+            username, password = broker.login
         self.client_id = client_id or f"test-{uuid.uuid4()}"
         self.client = mqtt.Client(
             self.client_id,
@@ -509,6 +522,8 @@ class Client:
         self.client.reconnect_delay_set(min_delay=1, max_delay=1)
         if username is not None:
             self.client.username_pw_set(username, password)
+        if tls is not None:
+            self.client.tls_set(**tls)
         self.connected = threading.Event()
         self.refusal = None
         self.client.on_connect = self.on_connect
