@@ -133,6 +133,21 @@ CREATE TABLE rejected_event (
 CREATE INDEX rejected_event_dpu ON rejected_event (dpu_id, id);
 CREATE INDEX rejected_event_reason ON rejected_event (reason, id);
 
+-- Who told the gateway to do what: a row for every command, refused ones too. Only the oldest rows ever go, so the ids
+-- have no gaps, and how many there are needs no counting.
+CREATE TABLE audit (
+	id INTEGER PRIMARY KEY AUTOINCREMENT,
+	time INTEGER NOT NULL,    -- when the command came
+	who TEXT NOT NULL,        -- as its sender says; '' if it does not
+	origin TEXT NOT NULL,     -- from where, likewise
+	object TEXT NOT NULL,
+	action TEXT NOT NULL,
+	object_id TEXT NOT NULL,  -- of what is changed; '' if it has none
+	details TEXT NOT NULL,    -- its values in JSON, the first 1000 bytes
+	status INTEGER NOT NULL   -- of the answer, as HTTP has it
+) STRICT;
+CREATE INDEX audit_time ON audit (time);
+
 -- One row: the few numbers that are kept for the whole database.
 CREATE TABLE meta (
 	id INTEGER PRIMARY KEY CHECK (id = 1),

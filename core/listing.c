@@ -82,6 +82,24 @@ static enum result show_rejected(GString *out, const struct shown *shown)
 	return RESULT_OK;
 }
 
+static enum result show_audited(GString *out, const struct shown *shown)
+{
+	struct query *row = shown->row;
+
+	json_begin_object(out, NULL);
+	json_add_integer(out, "id", query_integer(row, 0));
+	json_add_instant(out, "time", query_integer(row, 1));
+	json_add_text(out, "who", text_or_null(row, 2));
+	json_add_text(out, "from", text_or_null(row, 3));
+	json_add_text(out, "object", query_text(row, 4));
+	json_add_text(out, "action", query_text(row, 5));
+	json_add_text(out, "object_id", text_or_null(row, 6));
+	json_add_text(out, "details", query_text(row, 7));
+	json_add_integer(out, "status", query_integer(row, 8));
+	json_end_object(out);
+	return RESULT_OK;
+}
+
 /* A filter that a listing has an index for: where it stands in the page, and the rows it leaves. */
 struct filter {
 	size_t offset; /* 0: no filter */
@@ -99,6 +117,7 @@ static const struct {
 	bool numbered; /* ids are numbers */
 	show *show;
 	struct filter filters[2]; /* parameters ?3 and ?4 of the rows; the first one given decides which rows */
+	bool timed; /* these parameters are from and until instead */
 } listings[] = {
 	[LISTING_SPACES] = {"space", SQL_LISTING_SPACES, false, show_registered,
 		{BY(parent, SPACES_OF_PARENT)}},
@@ -110,6 +129,7 @@ static const struct {
 	[LISTING_DPU_STATES] = {"dpu", SQL_LISTING_DPUS, false, show_dpu_state, {{0}}},
 	[LISTING_INSTALLATIONS] = {"installation", SQL_LISTING_INSTALLATIONS, true, show_registered,
 		{BY(dpu_id, INSTALLATIONS_OF_DPU), BY(doorway_id, INSTALLATIONS_OF_DOORWAY)}},
+	[LISTING_AUDIT] = {"audit", SQL_LISTING_AUDIT, true, show_audited, {{0}}, .timed = true},
 	[LISTING_REJECTED_EVENTS] = {"rejected-event", SQL_LISTING_REJECTED, true, show_rejected,
 		{BY(dpu_id, REJECTED_OF_DPU), BY(reason, REJECTED_OF_REASON)}},
 };
@@ -138,6 +158,10 @@ static struct query *begin(struct store *store, enum listing listing,
 		query_bind_text(query, 1, page->after);
 	/* One row more tells whether anything follows; how many are visible is not known before they are seen. */
 	query_bind_integer(query, 2, page->visible != NULL ? -1 : page->limit + 1);
+	if (listings[listing].timed) {
+		query_bind_integer(query, 3, page->from);
+		query_bind_integer(query, 4, page->until != 0 ? page->until : INT64_MAX);
+	}
 	if (rows != listings[listing].rows)
 		query_bind_text(query, 3, first);
 	if (rows != listings[listing].rows && filters[1].offset != 0)

@@ -1,5 +1,5 @@
 /* What the registry holds, and rejected events, as JSON objects: one, or lists of them a page at a time, in the order of
- * their ids. */
+ * their ids; and the audit. */
 #ifndef HEADCOUNT_LISTING_H
 #define HEADCOUNT_LISTING_H
 
@@ -17,6 +17,7 @@ enum listing {
 	LISTING_DPUS,       /* as registry_show has them */
 	LISTING_DPU_STATES, /* and online, online_since, doorway: where it hangs */
 	LISTING_INSTALLATIONS,
+	LISTING_AUDIT,           /* the newest first */
 	LISTING_REJECTED_EVENTS, /* the bytes of an item as text, with U+FFFD for those that are none */
 };
 
@@ -33,6 +34,7 @@ struct listing_page {
 	const char *dpu_id;     /* of installations, rejected events */
 	const char *doorway_id; /* of installations */
 	const char *reason;     /* of rejected events */
+	instant from, until;    /* of the audit; until 0: now */
 };
 
 /* Appends the objects of one page to a JSON array that the caller has begun; how many. *ret_next is where the next page
@@ -40,7 +42,7 @@ struct listing_page {
 int64_t listing_read(struct store *store, enum listing listing, const struct listing_page *page,
 		     GString *out, char ret_next[JSON_ID_SIZE]);
 
-/* Appends the one object of an id; RESULT_NOT_FOUND if there is none that is visible. Not for rejected events. */
+/* Appends the one object of an id; RESULT_NOT_FOUND if there is none that is visible. Not for rejected events and the audit. */
 MUST_USE enum result listing_show(struct store *store, enum listing listing, const char *id,
 				  instant as_of, const char *const *visible, GString *out);
 

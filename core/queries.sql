@@ -143,6 +143,13 @@ DELETE FROM rejected_event WHERE id = ?1;
 -- REJECTED_SET_REASON
 UPDATE rejected_event SET reason = ?2 WHERE id = ?1;
 
+-- AUDIT_KEEP
+INSERT INTO audit (time, who, origin, object, action, object_id, details, status)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8);
+
+-- AUDIT_TRIM
+DELETE FROM audit WHERE id <= (SELECT max(id) FROM audit) - ?1;
+
 -- SPACE_KEY
 SELECT id FROM space WHERE space_id = ?1;
 
@@ -442,6 +449,14 @@ SELECT id, reason, topic, dpu_id, item, item_size, event_received_time, last_rec
 FROM rejected_event
 WHERE reason = ?4 AND id > ?1 AND ?3 = ''
 ORDER BY id
+LIMIT ?2;
+
+-- LISTING_AUDIT
+-- The newest first. ?1 is the row that the page before has ended with, 0 at first; if that is gone, so is what follows.
+SELECT id, time, who, origin, object, action, object_id, details, status
+FROM audit
+WHERE time >= ?3 AND (time, id) < (CASE ?1 WHEN 0 THEN ?4 ELSE (SELECT time FROM audit WHERE id = ?1) END, ?1)
+ORDER BY time DESC, id DESC
 LIMIT ?2;
 
 -- SPACE_REMOVED_FIND

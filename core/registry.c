@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "audit.h"
 #include "registry_command.h"
 
 /* What HTTP would say to each result. */
@@ -178,7 +179,7 @@ static void add_answer(GString *answer, enum result result, int status, const GS
 		       const struct problem *problem)
 {
 	json_begin_object(answer, NULL);
-	json_add_integer(answer, "status", result == RESULT_OK ? status : statuses[result].status);
+	json_add_integer(answer, "status", status);
 	if (result == RESULT_DUPLICATE || (result == RESULT_OK && body->len > 0))
 		g_string_append_printf(answer, ",\"body\":%s", body->str);
 	else if (result == RESULT_OK)
@@ -219,6 +220,48 @@ static enum result understand(const struct json *json, const char *why, struct u
 	return find_action(json, &under_way->action, command->problem);
 }
 
+/* The audit */
+
+/* What the command is about: what it names, or what it has made, or the space of a reset. */
+static char *subject_of(const struct under_way *under_way)
+{
+	const struct command *command = &under_way->command;
+	const char *why;
+	g_autoptr(Json) made = json_read(command->body->str, command->body->len, &why);
+	const struct json *const named[] = {command->values, made};
+
+	if (command->id != NULL && *command->id != '\0')
+		return g_strdup(command->id);
+	for (size_t i = 0; i < G_N_ELEMENTS(named); i++) {
+		g_autofree char *id = named[i] != NULL && json_kind(named[i]) == JSON_OBJECT
+					      ? id_member(named[i])
+					      : g_strdup("");
+		if (*id != '\0')
+			return g_steal_pointer(&id);
+	}
+	return g_strdup(command->values != NULL ? text_member(command->values, "space") : "");
+}
+
+/* Outside the part that the command was carried out in, so that of a refused one this remains. */
+static void keep_record(const struct json *json, const struct under_way *under_way, int status)
+{
+	const struct command *command = &under_way->command;
+	bool is_object = json != NULL && json_kind(json) == JSON_OBJECT;
+	g_autofree char *subject = subject_of(under_way);
+	const struct audit_row row = {
+		.time = command->limits->now,
+		.who = is_object ? text_member(json, "who") : "",
+		.from = is_object ? text_member(json, "from") : "",
+		.object = is_object ? text_member(json, "object") : "",
+		.action = is_object ? text_member(json, "action") : "",
+		.id = subject,
+		.details = command->values != NULL ? json_as_written(command->values) : "",
+		.status = status,
+	};
+
+	audit_keep(command->store, &row);
+}
+
 bool registry_command(struct store *store, const char *text, size_t size,
 		      const struct registry_limits *limits, GString *answer)
 {
@@ -231,12 +274,14 @@ bool registry_command(struct store *store, const char *text, size_t size,
 		.command = {.store = store, .limits = limits, .body = body, .problem = &problem},
 	};
 	enum result result = understand(json, why, &under_way);
+	int status;
 
 	if (result == RESULT_OK) {
 		under_way.command.id = id = id_member(json);
 		result = store_part(store, carry_out, &under_way, &problem);
 	}
-	add_answer(answer, result, result == RESULT_OK ? under_way.action->status : 0, body,
-		   &problem);
+	status = result == RESULT_OK ? under_way.action->status : statuses[result].status;
+	add_answer(answer, result, status, body, &problem);
+	keep_record(json, &under_way, status);
 	return result == RESULT_OK && under_way.action->changes_registry;
 }

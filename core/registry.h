@@ -12,6 +12,9 @@
  *   reset           delete                           -                  space at
  *   rejected-event  replay delete                    integer or absent  reason dpu   (absent: all of these)
  *
+ * "who" and "from" say who sends it from where, as texts, for the audit (core/audit.h): they are believed, as whoever may
+ * send commands may do everything that a command can.
+ *
  * `create` takes "id" among its values (an installation gets its number), `update` changes the values given and
  * leaves the others, null clears one. The answer is {"status": S, "body": B} with the status HTTP would have;
  * below 400 B is the object as it is now (rejected-event: {"stored", "duplicates", "rejected", "removed"}),
@@ -31,7 +34,7 @@ struct registry_limits {
 };
 
 /* Carries out one command within a transaction of the writer and appends the answer. A refused command changes
- * nothing. True if spaces, doorways, DPUs or installations changed (what was read of them before is stale). */
+ * nothing but the audit. True if spaces, doorways, DPUs or installations changed (what was read of them before is stale). */
 bool registry_command(struct store *store, const char *command, size_t size,
 		      const struct registry_limits *limits, GString *answer);
 

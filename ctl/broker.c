@@ -13,6 +13,8 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "person.h"
+
 #define KEEPALIVE_S 30
 #define PATIENCE_S 10
 #define EXPIRY_AHEAD_S 2 /* a broker reckons in whole seconds, and may let one more pass */
@@ -38,6 +40,7 @@ struct broker {
 	bool ready;            /* it is granted */
 	broker_heard *heard;   /* NULL: nothing but answers is listened to */
 	void *heard_context;
+	char *sender;          /* who sends commands from where, as the first members of their JSON */
 	bool lost;
 	char why[256];
 	int64_t patience_us;
@@ -329,6 +332,19 @@ static char *random_name(void)
 	return g_string_free(name, FALSE);
 }
 
+static char *describe_sender(void)
+{
+	g_autofree char *who = person_name();
+	g_autofree char *machine = person_machine();
+	g_autofree char *from = g_strconcat("command line on ", machine, NULL);
+	GString *members = g_string_new(NULL);
+
+	json_begin_object(members, NULL);
+	json_add_text(members, "who", who);
+	json_add_text(members, "from", from);
+	return g_string_free(members, FALSE);
+}
+
 static void connect_client(struct broker *broker, const struct config *config,
 			   const struct credentials *credentials)
 {
@@ -360,6 +376,7 @@ enum result broker_open(const struct config *config, struct broker **ret_broker,
 	broker->address = g_strdup_printf("%s:%" PRId64, config->broker_host, config->broker_port);
 	broker->reply_topic = g_strconcat("replies/", name, NULL);
 	broker->asked_for = "replies/#";
+	broker->sender = describe_sender();
 	broker_set_patience(broker, PATIENCE_S);
 	broker->client = mosquitto_new(name, true, broker);
 	if (broker->client == NULL)
@@ -386,6 +403,7 @@ void broker_close(struct broker *broker)
 		g_free(broker->pending[i].subject);
 	g_free(broker->address);
 	g_free(broker->reply_topic);
+	g_free(broker->sender);
 	g_free(broker);
 	mosquitto_lib_cleanup();
 }
@@ -433,14 +451,32 @@ static int add_properties(const struct broker *broker, const struct request *req
 	return code;
 }
 
+/* A command says who sends it: the members go in front of its own. The caller frees it. */
+static char *payload_of(const struct broker *broker, const struct request *request,
+			size_t *ret_size)
+{
+	GString *payload = g_string_new(NULL);
+
+	if (strcmp(request->topic, BROKER_COMMANDS) == 0) {
+		g_string_printf(payload, "%s,", broker->sender);
+		g_string_append_len(payload, request->payload + 1, (gssize)request->size - 1);
+	} else {
+		g_string_append_len(payload, request->payload, (gssize)request->size);
+	}
+	*ret_size = payload->len;
+	return g_string_free(payload, FALSE);
+}
+
 static int publish(struct broker *broker, const struct request *request, uint64_t number)
 {
 	mosquitto_property *properties = NULL;
 	int code = add_properties(broker, request, number, &properties);
+	size_t size;
+	g_autofree char *payload = payload_of(broker, request, &size);
 
 	code = code ? code
-		    : mosquitto_publish_v5(broker->client, NULL, request->topic, (int)request->size,
-					   request->payload, 1, false, properties);
+		    : mosquitto_publish_v5(broker->client, NULL, request->topic, (int)size, payload,
+					   1, false, properties);
 	mosquitto_property_free_all(&properties);
 	return code;
 }

@@ -30,7 +30,7 @@ typedef void broker_answered(void *context, const char *subject, const struct an
 
 struct request {
 	const char *topic;
-	const char *payload;
+	const char *payload; /* to BROKER_COMMANDS an object, to which is added who sends it */
 	size_t size;
 	bool expires;             /* not to be carried out any more once we have given up waiting */
 	const char *subject;      /* what the request is about, for the handler: "space A" */

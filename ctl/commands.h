@@ -23,6 +23,7 @@ command_run rejected_list_run, rejected_replay_run, rejected_remove_run;
 command_run broker_setup_run, broker_certificate_run;
 command_run display_add_run, display_remove_run, provision_run;
 command_run token_add_run, token_list_run, token_remove_run;
+command_run audit_run;
 command_run rebuild_run, check_run;
 command_run settings_run;
 command_run export_registry_run, export_crossings_run, import_registry_run;

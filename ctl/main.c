@@ -37,6 +37,7 @@
 #define CERTIFICATE \
 	"USER.crt and USER.key, signed by the authority of broker-setup: for its --certificates-port, where\n" \
 	"USER, such as a DPU's id, has the rights that it has by password elsewhere."
+#define AUDIT "Commands that were refused are listed too, with their status (4xx), as HTTP has it."
 #define REPLAY \
 	"The file's header names its columns: timestamp or dpu_event_time, direction or count,\n" \
 	"dpu_id, and perhaps seq; others are ignored. Rows that can't be read are reported and\n" \
@@ -137,6 +138,8 @@ static const struct command commands[] = {
 
 	{"config", "", 0, 0, settings_run,
 		"Show every key of the configuration, its value and who says so", CONFIG, NULL},
+	{"audit", "", 0, 0, audit_run,
+		"List who has changed what, when and from where, the newest first", AUDIT "\n" TIMES, NULL},
 
 	{"doctor", "", 0, 0, doctor_run,
 		"Find out what is wrong: everything is looked at, and nothing changed", DOCTOR, NULL},

@@ -2,8 +2,10 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <syslog.h>
 
 #include "commands.h"
+#include "person.h"
 #include "table.h"
 
 /* clang-format off */
@@ -73,6 +75,14 @@ static void write_token(GString *out, const struct token *token, bool for_people
 		add_list(out, "spaces", (const char *const *)token->spaces, for_people);
 	json_add_instant(out, "created", token->created);
 	json_add_instant(out, "expires", token->expires);
+}
+
+/* The audit is the gateway's, and the gateway has nothing to do with tokens: the system's log has them. */
+static void note(const char *name, const char *what)
+{
+	g_autofree char *person = person_name();
+
+	syslog(LOG_AUTHPRIV | LOG_NOTICE, "token %s: %s by %s", name, what, person);
 }
 
 /* token add */
@@ -176,6 +186,7 @@ static enum exit_code add(const struct session *session, struct token *token)
 	}
 	if (!write_file(session, tokens))
 		return EXIT_REFUSED;
+	note(token->name, "added");
 	say_added(session, token, text);
 	explicit_bzero(text, sizeof text);
 	return EXIT_DONE;
@@ -259,6 +270,7 @@ enum exit_code token_remove_run(struct session *session)
 	g_ptr_array_remove_index(tokens, index);
 	if (!write_file(session, tokens))
 		return EXIT_REFUSED;
+	note(session->argv[0], "removed");
 	session_say(session, "{}", "%s is removed", session->argv[0]);
 	return EXIT_DONE;
 }

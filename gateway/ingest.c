@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "audit.h"
 #include "crossing.h"
 #include "registry.h"
 #include "rejected.h"
@@ -292,6 +293,8 @@ static enum result store_batch(struct store *store, void *context)
 			note_status(ingest, delivery);
 	}
 	ingest->pending.rejected_dropped = rejected_trim(store, ingest->config->rejected_max);
+	if (ingest->pending.commands > 0)
+		ingest->pending.audit_dropped = audit_trim(store, ingest->config->audit_max);
 	return RESULT_OK;
 }
 
@@ -308,6 +311,7 @@ static void count_batch(struct ingest *ingest, int64_t commit_us)
 		counters->rejected[reason] += batch->rejected[reason];
 	counters->rejected_dropped += batch->rejected_dropped;
 	counters->commands += batch->commands;
+	counters->audit_dropped += batch->audit_dropped;
 	counters->batches++;
 	counters->commit_us_last = commit_us;
 	counters->commit_us_max = MAX(counters->commit_us_max, commit_us);

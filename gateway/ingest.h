@@ -25,7 +25,7 @@ struct message {
 /* What has happened since the program began; only committed work counts. */
 struct ingest_counters {
 	int64_t messages, stored, duplicates, rejected[REASON_COUNT], commands, batches;
-	int64_t rejected_dropped;
+	int64_t rejected_dropped, audit_dropped;
 	int64_t commit_us_last, commit_us_max, batch_items_last, batch_items_max;
 	instant last_commit;
 	struct histogram commit_us;   /* by histogram_latency_us */

@@ -26,7 +26,7 @@ struct metrics {
 /* What is known at one moment; times as Prometheus wants them. */
 struct snapshot {
 	double start_time, broker_connected, broker_drops;
-	double messages, stored, duplicates, rejected_dropped, commands;
+	double messages, stored, duplicates, rejected_dropped, commands, audit_dropped;
 	double spaces_published, publications, database_bytes, wal_bytes;
 };
 
@@ -51,6 +51,8 @@ static const struct {
 		offsetof(struct snapshot, rejected_dropped)},
 	{{"headcount_gateway_commands_total", METRIC_COUNTER, "Registry commands carried out or refused."},
 		offsetof(struct snapshot, commands)},
+	{{"headcount_gateway_audit_dropped_total", METRIC_COUNTER, "Rows of the audit that went because it was full."},
+		offsetof(struct snapshot, audit_dropped)},
 	{{"headcount_gateway_spaces_published_total", METRIC_COUNTER, "How often the state of a space was published."},
 		offsetof(struct snapshot, spaces_published)},
 	{{"headcount_gateway_publications_outstanding", METRIC_GAUGE, "Publications that the broker has not acknowledged yet."},
@@ -95,6 +97,7 @@ static struct snapshot take_snapshot(const struct health *health,
 		.duplicates = (double)counters->duplicates,
 		.rejected_dropped = (double)counters->rejected_dropped,
 		.commands = (double)counters->commands,
+		.audit_dropped = (double)counters->audit_dropped,
 		.spaces_published = (double)publish_spaces(sources->publish),
 		.publications = (double)broker_outstanding(sources->broker),
 		.database_bytes = (double)store_file_bytes(sources->store),

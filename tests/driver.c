@@ -268,6 +268,7 @@ int main(int argc, char **argv)
 	struct driver driver = {
 		.path = argv[argc - 1],
 		.config = {.rejected_max = 1000000,
+			   .audit_max = 1000000,
 			   .batch_items = 100000,
 			   .max_clock_skew_ms = 5 * INSTANT_MINUTE,
 			   .confirm_stored = true},

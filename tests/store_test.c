@@ -292,6 +292,49 @@ static void reader_needs_a_database(struct folder *folder, gconstpointer data)
 	expect_refusal(folder, STORE_READER, RESULT_NOT_FOUND, "does not exist yet");
 }
 
+/* Tables with their columns, and indexes, as SQLite understands them and not as they are written. */
+static char *shape_of(const struct folder *folder)
+{
+	static const char sql[] =
+		"SELECT group_concat(type || ' ' || name || ':' || columns, char(10)) FROM ("
+		"SELECT s.type, s.name, CASE s.type WHEN 'table' THEN (SELECT group_concat(c.name "
+		"|| ' ' "
+		"|| c.type || ' ' || c.\"notnull\" || ' ' || coalesce(c.dflt_value, '') || ' ' || "
+		"c.pk) "
+		"FROM pragma_table_info(s.name) AS c) WHEN 'index' THEN (SELECT "
+		"group_concat(c.name) "
+		"FROM pragma_index_info(s.name) AS c) ELSE '' END AS columns "
+		"FROM sqlite_schema AS s ORDER BY s.type, s.name)";
+	sqlite3_stmt *statement;
+	sqlite3 *database;
+	char *shape;
+
+	g_assert_cmpint(sqlite3_open(folder->database, &database), ==, SQLITE_OK);
+	g_assert_cmpint(sqlite3_prepare_v2(database, sql, -1, &statement, NULL), ==, SQLITE_OK);
+	g_assert_cmpint(sqlite3_step(statement), ==, SQLITE_ROW);
+	shape = g_strdup((const char *)sqlite3_column_text(statement, 0));
+	sqlite3_finalize(statement);
+	g_assert_cmpint(sqlite3_close(database), ==, SQLITE_OK);
+	return shape;
+}
+
+static void database_of_version_1_becomes_as_a_new_one(struct folder *folder, gconstpointer data)
+{
+	g_autofree char *sql = NULL, *migrated = NULL, *fresh = NULL;
+
+	g_assert_true(g_file_get_contents(TEST_DATA_DIR "/schema_version_1.sql", &sql, NULL, NULL));
+	meddle(folder, sql);
+	meddle(folder, "PRAGMA application_id = 0x48444354; PRAGMA user_version = 1");
+	store_close(open_store(folder, STORE_WRITER));
+	migrated = shape_of(folder);
+	tear_down(folder, data);
+
+	set_up(folder, data);
+	store_close(open_store(folder, STORE_WRITER));
+	fresh = shape_of(folder);
+	g_assert_cmpstr(migrated, ==, fresh);
+}
+
 /* Statements that walk through a whole table or index, and why they may. */
 /* clang-format off */
 static const struct { const char *statement, *step, *why; } scans[] = {
@@ -381,6 +424,7 @@ int main(int count, char **arguments)
 	ADD(newer_database_is_refused);
 	ADD(foreign_database_is_refused);
 	ADD(reader_needs_a_database);
+	ADD(database_of_version_1_becomes_as_a_new_one);
 	g_test_add_func("/store/no_statement_scans_a_table", no_statement_scans_a_table);
 	return g_test_run();
 }
