@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "accept.h"
+#include "attempts.h"
 #include "http_request.h"
 
 #define STATUS_NO_CONTENT 204
@@ -113,6 +114,32 @@ static bool judge_target(struct http_request *request)
 	return !request->answered;
 }
 
+bool http_token_failed(struct http_request *request)
+{
+	char client[CLIENT_SIZE];
+	int64_t wait_s;
+
+	http_client(request, client);
+	wait_s = attempts_fail(request->options->attempts, client, g_get_monotonic_time());
+	if (wait_s == 0)
+		return false;
+	http_add_header(request, "Retry-After", "%" G_GINT64_FORMAT, wait_s);
+	http_add_header(request, "Connection", "close"); /* the next one costs a connection */
+	http_refuse(request, 429,
+		    "too many tokens that are not known came from %s: a good one is still let in",
+		    client);
+	return true;
+}
+
+void http_refuse_token(struct http_request *request)
+{
+	if (http_token_failed(request))
+		return;
+	http_add_header(request, "WWW-Authenticate",
+			"Bearer realm=\"headcount\", error=\"invalid_token\"");
+	http_refuse(request, 401, "the token is not known, or no longer");
+}
+
 static bool judge_token(struct http_request *request)
 {
 	static const struct {
@@ -122,8 +149,6 @@ static bool judge_token(struct http_request *request)
 		[AUTH_MISSING] =
 			{401, "Bearer realm=\"headcount\"",
 			 "a token is needed: Authorization: Bearer …, or a login at /login"},
-		[AUTH_UNKNOWN] = {401, "Bearer realm=\"headcount\", error=\"invalid_token\"",
-				  "the token is not known, or no longer"},
 		[AUTH_LACKING] = {403, "Bearer realm=\"headcount\", error=\"insufficient_scope\"",
 				  "the token does not have the scope for this"},
 	};
@@ -134,6 +159,10 @@ static bool judge_token(struct http_request *request)
 
 	if (verdict == AUTH_GRANTED)
 		return true;
+	if (verdict == AUTH_UNKNOWN) {
+		http_refuse_token(request);
+		return false;
+	}
 	http_add_header(request, "WWW-Authenticate", "%s", refusals[verdict].challenge);
 	http_refuse(request, refusals[verdict].status, "%s", refusals[verdict].detail);
 	return false;

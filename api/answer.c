@@ -28,6 +28,7 @@ static const struct {
 	{413, "Content Too Large"},
 	{414, "URI Too Long"},
 	{415, "Unsupported Media Type"},
+	{429, "Too Many Requests"},
 	{431, "Request Header Fields Too Large"},
 	{500, "Internal Server Error"},
 	{503, "Service Unavailable"},
@@ -242,6 +243,8 @@ void answer_each_header(const struct http_request *request,
 		{"Vary", "Accept, Accept-Encoding, Authorization, Cookie"},
 		{"X-Content-Type-Options", "nosniff"},
 		{"Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"},
+		{"Referrer-Policy", "no-referrer"}, /* what is in a URL is nobody else's business */
+		{"Cross-Origin-Resource-Policy", "same-origin"},
 	};
 
 	for (size_t i = 0; i < request->header_count; i++)
@@ -250,6 +253,8 @@ void answer_each_header(const struct http_request *request,
 		if (!has_header(request, defaults[i][0]))
 			found(context, defaults[i][0], defaults[i][1]);
 	}
+	if (request->options->hsts != NULL)
+		found(context, "Strict-Transport-Security", request->options->hsts);
 	if (request->type != NULL)
 		found(context, "Content-Type", request->type);
 }

@@ -3,11 +3,13 @@
 #include <glib.h>
 #include <string.h>
 
+#include "auth.h"
 #include "broker.h"
 #include "http.h"
 #include "instant.h"
 #include "json.h"
 #include "services.h"
+#include "token.h"
 
 /* What the first {…} of the path is to the command. */
 enum place {
@@ -226,6 +228,16 @@ static void add_values(struct http_request *request, const struct command *comma
 		add_values_of_body(request, command, out);
 }
 
+/* For the audit: the token's name, and the client's address. */
+static void add_sender(const struct http_request *request, GString *out)
+{
+	char client[CLIENT_SIZE];
+
+	http_client(request, client);
+	json_add_text(out, "who", http_rights(request)->token->name);
+	json_add_text(out, "from", client);
+}
+
 /* The command's JSON; NULL if the request has been refused. */
 static GString *write_command(struct http_request *request, const struct command *command)
 {
@@ -238,6 +250,7 @@ static GString *write_command(struct http_request *request, const struct command
 		return NULL;
 	out = g_string_new(NULL);
 	json_begin_object(out, NULL);
+	add_sender(request, out);
 	json_add_text(out, "object", command->object);
 	json_add_text(out, "action", command->action);
 	if (command->place != PLACE_NONE && command->place != PLACE_OF_SPACE)

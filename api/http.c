@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "certificate.h"
 #include "http_request.h"
 #include "log.h"
 
@@ -18,6 +19,7 @@
 #define STACK_BYTES (1024 * 1024) /* a request with 10,000 buckets needs some */
 #define ANSWER_TIMEOUTS 10        /* how many timeouts a client may take to fetch an answer */
 #define STREAM_TIMEOUTS INT32_MAX /* as long as it likes */
+#define TEND_LATE_S 10            /* nothing keeps http_tend from being called for that long */
 #define COMPLAINT_S 60            /* how often trouble that lasts is logged */
 
 struct connection {
@@ -291,6 +293,8 @@ static enum MHD_Result add_header_bytes(void *context, enum MHD_ValueKind kind, 
 	(void)kind;
 	request->header_bytes += strlen(name) + strlen(": \r\n");
 	request->header_bytes += value != NULL ? strlen(value) : 0;
+	if (g_ascii_strcasecmp(name, "X-Forwarded-For") == 0)
+		request->forwarded = value;
 	return MHD_YES;
 }
 
@@ -401,6 +405,14 @@ const char *http_header(const struct http_request *request, const char *name)
 const char *http_cookie(const struct http_request *request, const char *name)
 {
 	return MHD_lookup_connection_value(request->connection, MHD_COOKIE_KIND, name);
+}
+
+void http_client(const struct http_request *request, char ret_text[CLIENT_SIZE])
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+
+	client_address(info->client_addr, request->options->proxies, request->forwarded, ret_text);
 }
 
 const char *http_body(const struct http_request *request, size_t *ret_size)
@@ -524,6 +536,14 @@ static struct addrinfo *find_address(const struct http_options *options,
 	return NULL;
 }
 
+/* libmicrohttpd 0.9.75 never lets go of a connection whose TLS handshake its own timeout has ended: it keeps the place, and
+ * its thread turns around it for ever. So http_tend has to come first, even if it is late, and this is for answers alone. */
+static unsigned library_timeout_s(const struct http_options *options)
+{
+	return options->certificate != NULL ? 2 * options->timeout_s + TEND_LATE_S
+					    : options->timeout_s;
+}
+
 static struct MHD_Daemon *listen_on(struct http_server *server, const struct sockaddr *address)
 {
 	const struct http_options *options = server->options;
@@ -532,6 +552,8 @@ static struct MHD_Daemon *listen_on(struct http_server *server, const struct soc
 
 	if (address->sa_family == AF_INET6)
 		flags |= MHD_USE_DUAL_STACK;
+	if (options->certificate != NULL)
+		flags |= MHD_USE_TLS;
 	return MHD_start_daemon(
 		flags, options->port, NULL, NULL, serve, server, /* */
 		MHD_OPTION_EXTERNAL_LOGGER, log_trouble, NULL,   /* */
@@ -540,10 +562,13 @@ static struct MHD_Daemon *listen_on(struct http_server *server, const struct soc
 		MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK_BYTES, MHD_OPTION_CONNECTION_LIMIT,
 		options->connections, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
 		options->connections_per_address, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-		(size_t)MEMORY_BYTES, MHD_OPTION_CONNECTION_TIMEOUT, options->timeout_s,
+		(size_t)MEMORY_BYTES, MHD_OPTION_CONNECTION_TIMEOUT, library_timeout_s(options),
 		MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_URI_LOG_CALLBACK, begin_request, server,
 		MHD_OPTION_NOTIFY_COMPLETED, end_request, server, MHD_OPTION_NOTIFY_CONNECTION,
-		note_connection, server, MHD_OPTION_END);
+		note_connection, server,
+		options->certificate != NULL ? MHD_OPTION_HTTPS_CERT_CALLBACK2 : MHD_OPTION_END,
+		certificate_retriever(), MHD_OPTION_HTTPS_PRIORITIES, CERTIFICATE_PRIORITIES,
+		MHD_OPTION_END);
 }
 
 struct http_server *http_start(const struct http_options *options, struct problem *reterr_problem)

@@ -16,6 +16,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "client.h"
 #include "instant.h"
 #include "result.h"
 #include "store.h"
@@ -24,7 +25,9 @@
 #define HTTP_URI_BYTES 8192     /* a longer one is a 414 */
 #define HTTP_HEADER_BYTES 16384 /* all of a request's headers; more is a 431 */
 
+struct attempts;
 struct auth_rights;
+struct certificate;
 struct http_request;
 struct http_server;
 
@@ -80,9 +83,13 @@ struct http_options {
 	void *context;           /* what handlers get from http_context */
 	http_observer *observer; /* may be NULL */
 	struct auth *auth;
+	struct attempts *attempts;
 	const char *database;
 	const char *address; /* IPv4 or IPv6 */
 	uint16_t port;
+	struct certificate *certificate; /* NULL: no TLS */
+	const char *hsts;                /* Strict-Transport-Security; NULL: none */
+	const char *proxies;             /* whose X-Forwarded-For is believed: client_address */
 	unsigned threads;
 	unsigned connections, connections_per_address; /* at most */
 	unsigned timeout_s; /* for a request to arrive, and for an answer without any progress */
@@ -118,6 +125,8 @@ const char *http_cookie(const struct http_request *request, const char *name);
 const char *http_body(const struct http_request *request, size_t *ret_size);
 /* When the request came. */
 instant http_received(const struct http_request *request);
+/* Where it comes from: client_address. */
+void http_client(const struct http_request *request, char ret_text[CLIENT_SIZE]);
 /* The path and query as they were sent, with `cursor` in place of the parameter of that name: for a link to the
  * next page. */
 char *http_link(const struct http_request *request, const char *cursor);
@@ -168,6 +177,11 @@ void http_refuse_parameter(struct http_request *request, const char *parameter, 
 /* A member of the body ("" if it is none of them), within an item of the body's array (-1: it is no array). */
 void http_refuse_member(struct http_request *request, int status, int64_t item, const char *member,
 			const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+/* The request has a token that is not known. True if there were so many of its client that this has been answered (429). */
+bool http_token_failed(struct http_request *request);
+/* Refuses it for that: 401, or 429. */
+void http_refuse_token(struct http_request *request);
 
 /* Waiting: see above. */
 void http_wait(struct http_request *request);

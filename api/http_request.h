@@ -36,6 +36,7 @@ struct http_request {
 	enum format format;
 	struct auth_rights rights;
 	size_t header_bytes;
+	const char *forwarded; /* the last X-Forwarded-For; NULL: none */
 	GByteArray *body;
 	bool body_too_large;
 

@@ -16,6 +16,7 @@ const struct list spaces_list =          {"space",          LISTING_SPACE_STATES
 const struct list doorways_list =        {"doorway",        LISTING_DOORWAYS,        false};
 const struct list dpus_list =            {"DPU",            LISTING_DPU_STATES,      false};
 const struct list installations_list =   {"installation",   LISTING_INSTALLATIONS,   true};
+const struct list audit_list =           {"row",            LISTING_AUDIT,           true};
 const struct list rejected_events_list = {"rejected event", LISTING_REJECTED_EVENTS, true};
 /* clang-format on */
 
@@ -40,6 +41,25 @@ static bool read_reason(struct http_request *request, const char **ret_reason)
 	return false;
 }
 
+/* Of the audit; other lists have no such parameters. */
+static bool read_span(struct http_request *request, struct listing_page *page)
+{
+	struct parameter_zone zone;
+	instant start, end;
+
+	if (!parameter_zone(request, "UTC", &zone) ||
+	    !parameter_time(request, "start", &zone, &start) ||
+	    !parameter_time(request, "end", &zone, &end))
+		return false;
+	if (start != INSTANT_NONE && end != INSTANT_NONE && start >= end) {
+		http_refuse_parameter(request, "end", "end must be after start");
+		return false;
+	}
+	page->from = start != INSTANT_NONE ? start : 0;
+	page->until = end != INSTANT_NONE ? end : 0;
+	return true;
+}
+
 static bool read_filters(struct http_request *request, struct listing_page *page)
 {
 	return parameter_limit(request, &page->limit) &&
@@ -47,7 +67,7 @@ static bool read_filters(struct http_request *request, struct listing_page *page
 	       parameter_id(request, "space", &page->space) &&
 	       parameter_id(request, "dpu", &page->dpu_id) &&
 	       parameter_id(request, "doorway", &page->doorway_id) &&
-	       read_reason(request, &page->reason);
+	       read_reason(request, &page->reason) && read_span(request, page);
 }
 
 static bool read_cursor(struct http_request *request, bool numbered, char **ret_after)

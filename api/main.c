@@ -8,8 +8,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "attempts.h"
 #include "auth.h"
 #include "broker.h"
+#include "certificate.h"
 #include "config.h"
 #include "http.h"
 #include "live.h"
@@ -24,18 +26,45 @@
 #define PROGRAM "headcount-api"
 #define TICK_S 1
 
+static bool has_certificate(const struct config *config)
+{
+	return *config->certificate_file != '\0';
+}
+
+static enum result check_certificate(const struct config *config, struct problem *reterr_problem)
+{
+	struct certificate *certificate;
+	enum result result;
+
+	if (has_certificate(config) != (*config->key_file != '\0'))
+		return problem_set(reterr_problem, RESULT_INVALID, "key_file",
+				   "[api] certificate_file, key_file: expected both or neither");
+	if (!has_certificate(config))
+		return RESULT_OK;
+	result = certificate_open(config->certificate_file, config->key_file, &certificate,
+				  reterr_problem);
+	if (result == RESULT_OK)
+		certificate_close(certificate);
+	return result;
+}
+
 static enum result check(const struct config *config, struct problem *reterr_problem)
 {
+	g_autofree char *wrong = client_first_wrong(config->trusted_proxies);
 	struct pages *pages;
 	enum result result;
 
+	if (wrong != NULL)
+		return problem_set(reterr_problem, RESULT_INVALID, "trusted_proxies",
+				   "[api] trusted_proxies: '%s' is no address", wrong);
 	if (access(config->token_file, R_OK) < 0 && errno != ENOENT)
 		return problem_set(reterr_problem, RESULT_INVALID, "token_file",
 				   "[api] token_file: %s can't be read", config->token_file);
 	result = pages_open(config->web_dir, &pages, reterr_problem);
-	if (result == RESULT_OK)
-		pages_close(pages);
-	return result;
+	if (result != RESULT_OK)
+		return result;
+	pages_close(pages);
+	return check_certificate(config, reterr_problem);
 }
 
 /* A connection is a file, and the usual limit of 1024 is below what is configured. */
@@ -69,6 +98,8 @@ static void reload(const struct services *services, const char *config_path)
 	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" G_GINT64_FORMAT, g_get_monotonic_time());
 	program_reload(PROGRAM, services->config, config_path);
 	pages_reload(services->pages);
+	if (services->certificate != NULL)
+		certificate_reload(services->certificate);
 	sd_notify(0, "READY=1");
 }
 
@@ -86,6 +117,8 @@ static void wait_for_end(const struct services *services, struct http_server *se
 			reload(services, config_path);
 		http_tend(server);
 		log_tend();
+		if (services->certificate != NULL)
+			certificate_tend(services->certificate);
 		sd_notify(0, "WATCHDOG=1");
 	}
 }
@@ -103,12 +136,18 @@ static struct http_server *start_server(struct services *services, struct http_o
 		.context = services,
 		.observer = metrics_observe,
 		.auth = services->auth,
+		.attempts = services->attempts,
 		.database = config->database,
 		.address = config->api_address,
 		.port = (uint16_t)config->api_port,
+		.certificate = services->certificate,
+		.hsts = services->hsts,
+		.proxies = config->behind_tls ? config->trusted_proxies : "",
 		.threads = (unsigned)config->threads,
 		.connections = (unsigned)config->connections,
-		.connections_per_address = (unsigned)config->connections_per_address,
+		/* 0 is no limit: all come from the proxy's address. */
+		.connections_per_address =
+			config->behind_tls ? 0 : (unsigned)config->connections_per_address,
 		.timeout_s = (unsigned)config->timeout_s,
 	};
 	return http_start(ret_options, reterr_problem);
@@ -126,6 +165,31 @@ static void stop(struct services *services, struct http_server *server)
 	http_stop(server);
 }
 
+/* What is read before anything is begun. */
+static bool open_files(struct services *services, struct problem *reterr_problem)
+{
+	const struct config *config = services->config;
+
+	if (pages_open(config->web_dir, &services->pages, reterr_problem) != RESULT_OK)
+		return false;
+	if (has_certificate(config) &&
+	    certificate_open(config->certificate_file, config->key_file, &services->certificate,
+			     reterr_problem) != RESULT_OK)
+		return false;
+	services->secure = config->behind_tls || services->certificate != NULL;
+	if (services->secure && config->hsts_s > 0)
+		services->hsts =
+			g_strdup_printf("max-age=%" G_GINT64_FORMAT, (gint64)config->hsts_s);
+	return true;
+}
+
+static void close_files(struct services *services)
+{
+	g_free(services->hsts);
+	certificate_close(services->certificate);
+	pages_close(services->pages);
+}
+
 static int run(const struct config *config, const char *config_path)
 {
 	sigset_t signals = block_signals();
@@ -136,12 +200,14 @@ static int run(const struct config *config, const char *config_path)
 	struct problem problem;
 
 	raise_file_limit();
-	if (pages_open(config->web_dir, &services.pages, &problem) != RESULT_OK) {
+	if (!open_files(&services, &problem)) {
 		log_error("%s", problem.detail);
+		close_files(&services);
 		return EX_UNAVAILABLE;
 	}
 	services.memory = memory_new(MEMORY_BYTES);
 	services.auth = auth_new(config->token_file, config->anonymous_read);
+	services.attempts = attempts_new(config->failed_tokens_per_minute);
 	services.metrics = metrics_new(routes, route_count);
 	services.live = live_start(config->database);
 	listener.context = services.live;
@@ -150,7 +216,8 @@ static int run(const struct config *config, const char *config_path)
 		server = start_server(&services, &options, &problem);
 	if (server != NULL) {
 		sd_notify(0, "READY=1\nSTATUS=working");
-		log_info("listening on %s port %d", config->api_address, (int)config->api_port);
+		log_info("listening on %s port %d%s", config->api_address, (int)config->api_port,
+			 services.certificate != NULL ? " with TLS" : "");
 		wait_for_end(&services, server, &signals, config_path);
 	} else {
 		log_error("%s", problem.detail);
@@ -159,8 +226,9 @@ static int run(const struct config *config, const char *config_path)
 	live_free(services.live);
 	metrics_free(services.metrics);
 	memory_free(services.memory);
+	attempts_free(services.attempts);
 	auth_free(services.auth);
-	pages_close(services.pages);
+	close_files(&services);
 	return server != NULL ? EX_OK : EX_UNAVAILABLE;
 }
 

@@ -5,7 +5,9 @@
 #include <math.h>
 #include <string.h>
 
+#include "attempts.h"
 #include "broker.h"
+#include "certificate.h"
 #include "http.h"
 #include "live.h"
 #include "memory.h"
@@ -33,6 +35,7 @@ struct metrics {
 struct snapshot {
 	double start_time, broker_connected, gateway_online, broker_drops, streams;
 	double database_bytes, wal_bytes, memory_bytes;
+	double tokens_refused, certificate_expires;
 };
 
 /* clang-format off */
@@ -56,6 +59,10 @@ static const struct {
 		offsetof(struct snapshot, wal_bytes)},
 	{{"headcount_api_memory_bytes", METRIC_GAUGE, "What is remembered of spaces; it has a bound."},
 		offsetof(struct snapshot, memory_bytes)},
+	{{"headcount_api_tokens_refused_total", METRIC_COUNTER, "Tokens sent that are not known, or no longer."},
+		offsetof(struct snapshot, tokens_refused)},
+	{{"headcount_api_certificate_expires_seconds", METRIC_GAUGE, "When the certificate in force expires, since 1970; NaN if there is none."},
+		offsetof(struct snapshot, certificate_expires)},
 };
 
 static const struct metric requests =
@@ -148,6 +155,13 @@ static double file_bytes(const char *path)
 	return g_stat(path, &status) == 0 ? (double)status.st_size : NAN;
 }
 
+static double expiry_of(struct certificate *certificate)
+{
+	return certificate != NULL
+		       ? (double)certificate_look(certificate).expires / (double)INSTANT_SECOND
+		       : NAN;
+}
+
 static struct snapshot take_snapshot(const struct services *services)
 {
 	struct broker_view view = broker_look(services->broker);
@@ -163,6 +177,8 @@ static struct snapshot take_snapshot(const struct services *services)
 		.database_bytes = file_bytes(database),
 		.wal_bytes = file_bytes(wal),
 		.memory_bytes = (double)memory_bytes(services->memory),
+		.tokens_refused = (double)attempts_total(services->attempts),
+		.certificate_expires = expiry_of(services->certificate),
 	};
 }
 

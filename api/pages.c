@@ -228,8 +228,7 @@ static void answer_file(struct http_request *request, const struct file *file)
 	http_add_header(request, "Vary", "Accept-Encoding");
 	if (file->kind->is_page) {
 		http_add_header(request, "Content-Security-Policy", PAGE_POLICY);
-		/* The ids of spaces in a page's URL are nobody else's business. */
-		http_add_header(request, "Referrer-Policy", "no-referrer");
+		http_add_header(request, "Cross-Origin-Opener-Policy", "same-origin");
 	}
 	if (http_has_tag(request, form->tag, HTTP_ASK_AGAIN))
 		return;

@@ -3,6 +3,7 @@
 #include <glib.h>
 
 #include "broker.h"
+#include "certificate.h"
 #include "http.h"
 #include "json.h"
 #include "live.h"
@@ -15,6 +16,7 @@
 /* What is known when somebody asks. */
 struct facts {
 	struct broker_view broker;
+	struct certificate_view certificate;
 	instant database_read, now;
 };
 
@@ -51,6 +53,13 @@ static const char *judge_drops(const struct facts *facts)
 		       : NULL;
 }
 
+static const char *judge_certificate(const struct facts *facts)
+{
+	if (*facts->certificate.problem != '\0')
+		return facts->certificate.problem;
+	return facts->certificate.expires > facts->now ? NULL : "it has expired";
+}
+
 static const struct {
 	const char *name;
 	const char *(*judge)(const struct facts *facts); /* what is wrong; NULL: nothing */
@@ -60,6 +69,7 @@ static const struct {
 	{"database", judge_database, "readable"},
 	{"gateway", judge_gateway, "online"},
 	{"broker_drops", judge_drops, "none lately"},
+	{"certificate", judge_certificate, "valid, or none is needed"},
 };
 
 void readiness_show_alive(struct http_request *request)
@@ -96,11 +106,18 @@ static void write_checks(GString *out, const struct facts *facts)
 	json_end_array(out);
 }
 
+static struct certificate_view look_at_certificate(struct certificate *certificate)
+{
+	return certificate != NULL ? certificate_look(certificate)
+				   : (struct certificate_view){.expires = INT64_MAX};
+}
+
 void readiness_show(struct http_request *request)
 {
 	const struct services *services = http_context(request);
 	const struct facts facts = {
 		.broker = broker_look(services->broker),
+		.certificate = look_at_certificate(services->certificate),
 		.database_read = live_last_look(services->live),
 		.now = instant_now(),
 	};

@@ -52,6 +52,9 @@ static const struct csv rejected_csv = {"items", NAMES("id", "reason", "topic", 
 						       "item_size", "event_received_time",
 						       "last_received_time", "times")};
 
+static const struct csv audit_csv = {"items", NAMES("id", "time", "who", "from", "object", "action",
+						    "object_id", "details", "status")};
+
 #define PAGE(...) NAMES(__VA_ARGS__, "limit", "cursor")
 #define WHOLE_PAGE NAMES("limit", "cursor")
 
@@ -84,6 +87,8 @@ const struct route routes[] = {
 		.csv = &installation_csv, .details = &installations_list},
 	{"GET", "/rejected-events", lists_show, SCOPE_ADMIN,
 		.parameters = PAGE("reason", "dpu"), .csv = &rejected_csv, .details = &rejected_events_list},
+	{"GET", "/audit", lists_show, SCOPE_ADMIN,
+		.parameters = PAGE("start", "end"), .csv = &audit_csv, .details = &audit_list},
 	{"GET", "/live", live_begin, SCOPE_READ,
 		.parameters = NAMES("space"), .type = "text/event-stream"},
 

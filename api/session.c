@@ -69,7 +69,7 @@ static void set_cookie(struct http_request *request, const char *text, int64_t s
 
 	http_add_header(request, "Set-Cookie",
 			AUTH_COOKIE "=%s; HttpOnly; SameSite=Strict; Path=/; Max-Age=%" PRId64 "%s",
-			text, seconds, services->config->behind_tls ? "; Secure" : "");
+			text, seconds, services->secure ? "; Secure" : "");
 }
 
 /* RFC 6265, 4.1.1: cookie-octet. Every token that `headcount token` makes is of these. */
@@ -113,7 +113,7 @@ static int64_t cookie_s(const struct token *token, instant now)
 	return MIN(COOKIE_S, (token->expires - now) / INSTANT_SECOND);
 }
 
-/* A wrong token takes as long as a right one, and no count of failures is kept: there are 2^256 to try. */
+/* A wrong token takes as long as a right one, and there are 2^256 to try. */
 void session_begin(struct http_request *request)
 {
 	const struct services *services = http_context(request);
@@ -127,9 +127,7 @@ void session_begin(struct http_request *request)
 		set_cookie(request, login.token, cookie_s(rights.token, http_received(request)));
 		answer_who(request, rights.token);
 	} else {
-		http_add_header(request, "WWW-Authenticate",
-				"Bearer realm=\"headcount\", error=\"invalid_token\"");
-		http_refuse(request, 401, "the token is not known, or no longer");
+		http_refuse_token(request);
 	}
 	auth_release(&rights);
 }
@@ -139,6 +137,8 @@ void session_show(struct http_request *request)
 {
 	const struct auth_rights *rights = http_rights(request);
 
+	if (!rights->anonymous && rights->token == NULL && http_token_failed(request))
+		return;
 	if (rights->by_cookie && rights->token == NULL)
 		set_cookie(request, "", 0);
 	answer_who(request, rights->token);

@@ -22,6 +22,7 @@ struct config {
 	/* [store] */
 	char *database;
 	int64_t rejected_max; /* rows */
+	int64_t audit_max;    /* rows */
 	/* [gateway] */
 	char *client_id;
 	int64_t batch_items;
@@ -38,9 +39,14 @@ struct config {
 	char *token_file;
 	char *web_dir; /* "": the one that came with the program */
 	bool behind_tls;
+	char *trusted_proxies;  /* addresses with spaces between */
+	char *certificate_file; /* "": no TLS */
+	char *key_file;
+	int64_t hsts_s; /* 0: none */
 	int64_t threads;
 	int64_t connections;
 	int64_t connections_per_address;
+	int64_t failed_tokens_per_minute;
 	int64_t timeout_s;
 	/* [log] */
 	enum log_level log_level;

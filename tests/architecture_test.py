@@ -25,6 +25,7 @@ OWNERS = {
     "mosquitto.h": {"gateway": "broker.c", "api": "broker.c", "ctl": "broker.c"},
     "mqtt_protocol.h": {"gateway": "broker.c", "api": "broker.c", "ctl": "broker.c"},
     "openssl/": {"ctl": "broker.c"},
+    "gnutls/": {"api": "certificate.c"},
     "microhttpd.h": {"api": "http.c", "gateway": "metrics.c"},
 }
 

@@ -140,15 +140,35 @@ static void every_key_is_read(struct fixture *fixture, gconstpointer data)
 	(void)data;
 	g_assert_cmpint(read_text(fixture,
 				  "[broker]\nhost = mq.example\nport=8883\nusername=gw\n"
-				  "password_file=/p\nca_file=/c\ncert_file=/e\nkey_file=/k\n"
-				  "access_dir=/a\n"
-				  "[store]\ndatabase=/d/h.db\nrejected_max=0\n"
+				  "password_file=/p
+ca_file=/c
+cert_file=/e
+key_file=/k
+"
+				  "access_dir=/a
+"
+				  "[store]
+database=/d/h.db
+rejected_max=0
+audit_max=1
+"
 				  "[gateway]\nclient_id=north:1\nbatch_items=1\n"
 				  "publish_interval_ms=0\nmax_clock_skew_ms=86400000\n"
 				  "confirm_stored=true  \n"
 				  "home_assistant=true\nhome_assistant_prefix=ha\n"
 				  "[api]\naddress=::1\nport=65535\nweb_dir=/w\n"
-				  "behind_tls=true\n[log]\nlevel=debug\nformat=json\n"),
+				  "behind_tls=true
+trusted_proxies=::2
+"
+				  "certificate_file=/cert
+key_file=/key
+hsts_s=0
+"
+				  "failed_tokens_per_minute=1
+[log]
+level=debug
+format=json
+"),
 			==, RESULT_OK);
 	g_assert_cmpstr(config->broker_host, ==, "mq.example");
 	g_assert_cmpint(config->broker_port, ==, 8883);
@@ -160,6 +180,12 @@ static void every_key_is_read(struct fixture *fixture, gconstpointer data)
 	g_assert_cmpstr(config->broker_access_dir, ==, "/a");
 	g_assert_cmpstr(config->database, ==, "/d/h.db");
 	g_assert_cmpint(config->rejected_max, ==, 0);
+	g_assert_cmpint(config->audit_max, ==, 1);
+	g_assert_cmpstr(config->trusted_proxies, ==, "::2");
+	g_assert_cmpstr(config->certificate_file, ==, "/cert");
+	g_assert_cmpstr(config->key_file, ==, "/key");
+	g_assert_cmpint(config->hsts_s, ==, 0);
+	g_assert_cmpint(config->failed_tokens_per_minute, ==, 1);
 	g_assert_cmpstr(config->client_id, ==, "north:1");
 	g_assert_cmpint(config->batch_items, ==, 1);
 	g_assert_cmpint(config->publish_interval_ms, ==, 0);

@@ -262,6 +262,26 @@ def check(method, target, answer):
     check_body(response, answer, what)
 
 
+def check_always(answer):
+    """Raises Broken unless the answer has what every answer has: see "Headers of every answer" in the contract."""
+    wanted = {
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+        "Cross-Origin-Resource-Policy": "same-origin",
+    }
+    for name, value in wanted.items():
+        if answer.headers.get_all(name) != [value]:
+            raise Broken(f"{answer.status}: {name} is {answer.headers.get_all(name)}, expected {value}")
+    policy = answer.headers.get("Content-Security-Policy", "")
+    if not policy.startswith("default-src 'none'; ") or "frame-ancestors 'none'" not in policy:
+        raise Broken(f"{answer.status}: the policy is '{policy}'")
+    if "Cache-Control" not in answer.headers:
+        raise Broken(f"{answer.status}: no Cache-Control")
+    for name in answer.headers:
+        if name.lower().startswith("access-control-"):
+            raise Broken(f"{answer.status}: {name} grants something to another site")
+
+
 # MQTT
 
 

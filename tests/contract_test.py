@@ -176,6 +176,7 @@ COURSE = [
     ("GET", "/installations", "/installations", None),
     ("GET", "/installations/{id}", "/installations/1", None),
     ("GET", "/rejected-events", "/rejected-events", None),
+    ("GET", "/audit", "/audit?start=2020-01-01&limit=5", None),
     ("PATCH", "/spaces/{id}", "/spaces/room", {"name": "Room", "daily_reset": None}),
     ("PATCH", "/doorways/{id}", "/doorways/inner", {"adjacent_space": None}),
     ("PATCH", "/dpus/{id}", "/dpus/423", {"name": ""}),

@@ -38,6 +38,8 @@ class Stream:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
         self.socket.settimeout(30)
         self.socket.connect(("127.0.0.1", api.port))
+        if api.trust:
+            self.socket = api.trust.wrap_socket(self.socket, server_hostname="localhost")
         head = f"GET /live{query} HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n"
         if last_id is not None:
             head += f"Last-Event-ID: {last_id}\r\n"

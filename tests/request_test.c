@@ -1,8 +1,10 @@
 /* What a request says of itself: its target and what it accepts. */
+#include <arpa/inet.h>
 #include <glib.h>
 #include <string.h>
 
 #include "accept.h"
+#include "client.h"
 #include "uri.h"
 
 /* Segments and parameters as one text: "spaces|A ? time=2026-11-23 08:00". */
@@ -157,6 +159,60 @@ static void a_type_is_itself_whatever_its_parameters(void)
 	g_assert_false(accept_is_type("", "application/json"));
 }
 
+/* Who asks, as seen from a peer (IPv6, or IPv4 as IPv6 has it) with such an X-Forwarded-For. */
+static char *client_of(const char *peer, const char *proxies, const char *forwarded)
+{
+	struct sockaddr_in6 address = {.sin6_family = AF_INET6};
+	char text[CLIENT_SIZE];
+
+	g_assert_cmpint(inet_pton(AF_INET6, peer, &address.sin6_addr), ==, 1);
+	client_address((struct sockaddr *)&address, proxies, forwarded, text);
+	return g_strdup(text);
+}
+
+static void only_our_proxies_say_who_asks(void)
+{
+	static const struct {
+		const char *peer, *proxies, *forwarded, *client;
+	} cases[] = {
+		{"::ffff:192.0.2.7", "", NULL, "192.0.2.7"},
+		{"2001:DB8::0:7", "", NULL, "2001:db8::7"},
+		{"::ffff:192.0.2.7", "", "203.0.113.9", "192.0.2.7"},
+		{"::ffff:192.0.2.7", "192.0.2.8", "203.0.113.9", "192.0.2.7"},
+		{"::ffff:192.0.2.7", "192.0.2.7", "203.0.113.9", "203.0.113.9"},
+		{"::ffff:192.0.2.7", "::1 192.0.2.7", NULL, "192.0.2.7"},
+		{"::1", "192.0.2.7  0:0::1", "203.0.113.9", "203.0.113.9"},
+		/* What stands before the last was said by the client. */
+		{"::1", "::1", "127.0.0.1, 10.0.0.1 ,203.0.113.9 ", "203.0.113.9"},
+		{"::1", "::1", "2001:DB8::9", "2001:db8::9"},
+		{"::1", "::1", "::ffff:203.0.113.9", "203.0.113.9"},
+		{"::1", "::1", "unknown", "::1"},
+		{"::1", "::1", "203.0.113.9:443", "::1"},
+		{"::1", "::1", "203.0.113.9,", "::1"},
+		{"::1", "::1", "", "::1"},
+	};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+		g_autofree char *client =
+			client_of(cases[i].peer, cases[i].proxies, cases[i].forwarded);
+
+		g_assert_cmpstr(client, ==, cases[i].client);
+	}
+}
+
+static void a_proxy_is_an_address(void)
+{
+	g_autofree char *none = client_first_wrong("127.0.0.1  ::1 "),
+			*empty = client_first_wrong("");
+	g_autofree char *name = client_first_wrong("127.0.0.1 proxy.example ::1 x");
+	g_autofree char *network = client_first_wrong("10.0.0.0/8");
+
+	g_assert_null(none);
+	g_assert_null(empty);
+	g_assert_cmpstr(name, ==, "proxy.example");
+	g_assert_cmpstr(network, ==, "10.0.0.0/8");
+}
+
 #define TEST(name) g_test_add_func("/request/" #name, name)
 
 int main(int argc, char **argv)
@@ -169,5 +225,7 @@ int main(int argc, char **argv)
 	TEST(codings_are_liked_only_if_they_are_named);
 	TEST(tags_are_compared_weakly);
 	TEST(a_type_is_itself_whatever_its_parameters);
+	TEST(only_our_proxies_say_who_asks);
+	TEST(a_proxy_is_an_address);
 	return g_test_run();
 }
