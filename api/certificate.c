@@ -79,7 +79,7 @@ static enum result read_text(const char *name, const char *path, char **ret_text
 static enum result read_chain(const char *path, struct pair *pair, struct problem *reterr_problem)
 {
 	g_autofree char *text = NULL;
-	gnutls_datum_t datum;
+	gnutls_datum_t datum = {0};
 	enum result result = read_text("certificate_file", path, &text, &datum, reterr_problem);
 	int code;
 
@@ -99,7 +99,7 @@ static enum result read_chain(const char *path, struct pair *pair, struct proble
 static enum result read_key(const char *path, struct pair *pair, struct problem *reterr_problem)
 {
 	g_autofree char *text = NULL;
-	gnutls_datum_t datum;
+	gnutls_datum_t datum = {0};
 	enum result result = read_text("key_file", path, &text, &datum, reterr_problem);
 	int code;
 

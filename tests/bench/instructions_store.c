@@ -149,7 +149,8 @@ static struct store *open_store(const char *path, enum store_mode mode)
 
 int main(int argc, char **argv)
 {
-	const struct config config = {.rejected_max = 1000, .audit_max = 1000, .max_clock_skew_ms = INSTANT_MINUTE};
+	const struct config config = {
+		.rejected_max = 1000, .audit_max = 1000, .max_clock_skew_ms = INSTANT_MINUTE};
 	struct work work = {
 		.topics = g_ptr_array_new_with_free_func(g_free),
 		.payloads = g_ptr_array_new_with_free_func(g_free),
