@@ -547,13 +547,13 @@ static unsigned library_timeout_s(const struct http_options *options)
 static struct MHD_Daemon *listen_on(struct http_server *server, const struct sockaddr *address)
 {
 	const struct http_options *options = server->options;
-	unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME |
-			 MHD_USE_ERROR_LOG | MHD_USE_TURBO;
+	unsigned flags = MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | MHD_USE_TURBO;
 
 	if (address->sa_family == AF_INET6)
 		flags |= MHD_USE_DUAL_STACK;
-	if (options->certificate != NULL)
-		flags |= MHD_USE_TLS;
+	/* With epoll, libmicrohttpd 0.9.75 turns around a handshake that waits for its client. */
+	flags |= options->certificate != NULL ? MHD_USE_TLS | MHD_USE_POLL_INTERNAL_THREAD
+					      : MHD_USE_EPOLL_INTERNAL_THREAD;
 	return MHD_start_daemon(
 		flags, options->port, NULL, NULL, serve, server, /* */
 		MHD_OPTION_EXTERNAL_LOGGER, log_trouble, NULL,   /* */

@@ -252,6 +252,8 @@ def test_a_handshake_that_does_not_end_is_cut_off(system, certificates, tmp_path
             if sent == "the first message":
                 for connection in slow:
                     connection.sendall(hello)
+            if sent != "a byte now and then":
+                wait_until(lambda: cpu_seconds(api, 0.2) < 0.1, 20, "no thread turns around what waits")
             begin = time.monotonic()
             while slow:
                 slow = [connection for connection in slow if not has_ended(connection)]
