@@ -557,7 +557,8 @@ static int set_options(const struct broker *broker)
 						 credentials->password);
 	if (code == MOSQ_ERR_SUCCESS && credentials->ca_file != NULL)
 		code = mosquitto_tls_set(broker->client, credentials->ca_file, NULL,
-					 credentials->cert_file, credentials->key_file, NULL);
+					 credentials->certificate_file, credentials->key_file,
+					 NULL);
 	return code;
 }
 

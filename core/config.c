@@ -51,7 +51,7 @@ static const struct key keys[] = {
 		"open to everybody (chmod o-rwx)."},
 	{"broker", "ca_file", TYPE_TEXT, offsetof(struct config, broker_ca_file), "", 0, 0,
 		"Certificates (PEM) that the broker's own must go back to; empty: no TLS."},
-	{"broker", "cert_file", TYPE_TEXT, offsetof(struct config, broker_cert_file), "", 0, 0,
+	{"broker", "certificate_file", TYPE_TEXT, offsetof(struct config, broker_certificate_file), "", 0, 0,
 		"Certificate (PEM) to show to a broker that asks for one; empty: none. %u as above."},
 	{"broker", "key_file", TYPE_TEXT, offsetof(struct config, broker_key_file), "", 0, 0,
 		"Its key. %u as above."},
@@ -648,14 +648,15 @@ static char *file_of(const char *pattern, const char *username)
 /* What only TLS carries makes no sense without it: better said than sent in the clear to somebody else. */
 static enum result check_certificate(const struct config *config, struct problem *reterr_problem)
 {
-	bool cert = *config->broker_cert_file != '\0', key = *config->broker_key_file != '\0';
+	bool cert = *config->broker_certificate_file != '\0',
+	     key = *config->broker_key_file != '\0';
 
 	if (cert != key)
-		return problem_set(reterr_problem, RESULT_INVALID, "cert_file",
-				   "[broker] cert_file and key_file: one needs the other");
+		return problem_set(reterr_problem, RESULT_INVALID, "certificate_file",
+				   "[broker] certificate_file and key_file: one needs the other");
 	if (cert && *config->broker_ca_file == '\0')
 		return problem_set(reterr_problem, RESULT_INVALID, "ca_file",
-				   "[broker] cert_file needs ca_file, too");
+				   "[broker] certificate_file needs ca_file, too");
 	return RESULT_OK;
 }
 
@@ -675,7 +676,7 @@ enum result config_login(const struct config *config, const char *program,
 		.username = g_strdup(username),
 		.password = g_steal_pointer(&password),
 		.ca_file = file_of(config->broker_ca_file, username),
-		.cert_file = file_of(config->broker_cert_file, username),
+		.certificate_file = file_of(config->broker_certificate_file, username),
 		.key_file = file_of(config->broker_key_file, username),
 	};
 	return RESULT_OK;
@@ -688,7 +689,7 @@ void credentials_clear(struct credentials *credentials)
 	g_free(credentials->username);
 	g_free(credentials->password);
 	g_free(credentials->ca_file);
-	g_free(credentials->cert_file);
+	g_free(credentials->certificate_file);
 	g_free(credentials->key_file);
 	*credentials = (struct credentials){0};
 }

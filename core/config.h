@@ -13,10 +13,10 @@ struct config {
 	/* [broker] */
 	char *broker_host;
 	int64_t broker_port;
-	char *broker_username;      /* "": the program's own, see config_login */
-	char *broker_password_file; /* "": none; the first line is the password */
-	char *broker_ca_file;       /* "": no TLS */
-	char *broker_cert_file;     /* "": none */
+	char *broker_username;         /* "": the program's own, see config_login */
+	char *broker_password_file;    /* "": none; the first line is the password */
+	char *broker_ca_file;          /* "": no TLS */
+	char *broker_certificate_file; /* "": none */
 	char *broker_key_file;
 	char *broker_access_dir;
 	/* [store] */
@@ -79,7 +79,7 @@ void config_print(FILE *out);
 struct credentials {
 	char *username;
 	char *password;
-	char *ca_file, *cert_file, *key_file;
+	char *ca_file, *certificate_file, *key_file;
 };
 
 /* The login of `program`, such as "headcount-api": that is its username, if the configuration has none, and stands for

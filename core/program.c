@@ -59,7 +59,8 @@ static enum result check_config(const struct program *program, const struct conf
 	if (result == RESULT_OK)
 		result = check_file("ca_file", credentials.ca_file, reterr_problem);
 	if (result == RESULT_OK)
-		result = check_file("cert_file", credentials.cert_file, reterr_problem);
+		result = check_file("certificate_file", credentials.certificate_file,
+				    reterr_problem);
 	if (result == RESULT_OK)
 		result = check_file("key_file", credentials.key_file, reterr_problem);
 	credentials_clear(&credentials);

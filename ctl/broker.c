@@ -40,7 +40,7 @@ struct broker {
 	bool ready;            /* it is granted */
 	broker_heard *heard;   /* NULL: nothing but answers is listened to */
 	void *heard_context;
-	char *sender;          /* who sends commands from where, as the first members of their JSON */
+	char *sender; /* who sends commands from where, as the first members of their JSON */
 	bool lost;
 	char why[256];
 	int64_t patience_us;
@@ -305,8 +305,9 @@ static int set_options(struct mosquitto *client, const struct credentials *crede
 		    : mosquitto_username_pw_set(client, credentials->username,
 						credentials->password);
 	if (code == 0 && credentials->ca_file != NULL)
-		code = mosquitto_tls_set(client, credentials->ca_file, NULL, credentials->cert_file,
-					 credentials->key_file, NULL);
+		code = mosquitto_tls_set(client, credentials->ca_file, NULL,
+					 credentials->certificate_file, credentials->key_file,
+					 NULL);
 	return code;
 }
 

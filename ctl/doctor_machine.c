@@ -45,7 +45,8 @@ static bool can_log_in(struct doctor *doctor)
 	}
 	has_password = credentials.password != NULL;
 	credentials_clear(&credentials);
-	if (has_password || *config->broker_username == '\0' || *config->broker_cert_file != '\0')
+	if (has_password || *config->broker_username == '\0' ||
+	    *config->broker_certificate_file != '\0')
 		return true;
 	doctor_say(doctor, DOCTOR_WARNING, "set [broker] password_file",
 		   "[broker] username is set, but no password_file");

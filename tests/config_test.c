@@ -85,7 +85,7 @@ static void assert_defaults(const struct config *config)
 	g_assert_cmpstr(config->broker_username, ==, "");
 	g_assert_cmpstr(config->broker_password_file, ==, "");
 	g_assert_cmpstr(config->broker_ca_file, ==, "");
-	g_assert_cmpstr(config->broker_cert_file, ==, "");
+	g_assert_cmpstr(config->broker_certificate_file, ==, "");
 	g_assert_cmpstr(config->broker_key_file, ==, "");
 	g_assert_cmpstr(config->broker_access_dir, ==, "/etc/mosquitto/headcount");
 	g_assert_cmpstr(config->database, ==, "/var/lib/headcount/headcount.db");
@@ -140,42 +140,24 @@ static void every_key_is_read(struct fixture *fixture, gconstpointer data)
 	(void)data;
 	g_assert_cmpint(read_text(fixture,
 				  "[broker]\nhost = mq.example\nport=8883\nusername=gw\n"
-				  "password_file=/p
-ca_file=/c
-cert_file=/e
-key_file=/k
-"
-				  "access_dir=/a
-"
-				  "[store]
-database=/d/h.db
-rejected_max=0
-audit_max=1
-"
+				  "password_file=/p\nca_file=/c\ncertificate_file=/e\nkey_file=/k\n"
+				  "access_dir=/a\n"
+				  "[store]\ndatabase=/d/h.db\nrejected_max=0\naudit_max=1\n"
 				  "[gateway]\nclient_id=north:1\nbatch_items=1\n"
 				  "publish_interval_ms=0\nmax_clock_skew_ms=86400000\n"
 				  "confirm_stored=true  \n"
 				  "home_assistant=true\nhome_assistant_prefix=ha\n"
 				  "[api]\naddress=::1\nport=65535\nweb_dir=/w\n"
-				  "behind_tls=true
-trusted_proxies=::2
-"
-				  "certificate_file=/cert
-key_file=/key
-hsts_s=0
-"
-				  "failed_tokens_per_minute=1
-[log]
-level=debug
-format=json
-"),
+				  "behind_tls=true\ntrusted_proxies=::2\n"
+				  "certificate_file=/cert\nkey_file=/key\nhsts_s=0\n"
+				  "failed_tokens_per_minute=1\n[log]\nlevel=debug\nformat=json\n"),
 			==, RESULT_OK);
 	g_assert_cmpstr(config->broker_host, ==, "mq.example");
 	g_assert_cmpint(config->broker_port, ==, 8883);
 	g_assert_cmpstr(config->broker_username, ==, "gw");
 	g_assert_cmpstr(config->broker_password_file, ==, "/p");
 	g_assert_cmpstr(config->broker_ca_file, ==, "/c");
-	g_assert_cmpstr(config->broker_cert_file, ==, "/e");
+	g_assert_cmpstr(config->broker_certificate_file, ==, "/e");
 	g_assert_cmpstr(config->broker_key_file, ==, "/k");
 	g_assert_cmpstr(config->broker_access_dir, ==, "/a");
 	g_assert_cmpstr(config->database, ==, "/d/h.db");
@@ -419,7 +401,7 @@ static struct config plain(void)
 		.broker_username = nothing,
 		.broker_password_file = nothing,
 		.broker_ca_file = nothing,
-		.broker_cert_file = nothing,
+		.broker_certificate_file = nothing,
 		.broker_key_file = nothing,
 	};
 }
@@ -453,7 +435,7 @@ static void a_program_logs_in_by_its_own_name(struct fixture *fixture, gconstpoi
 	g_assert_cmpstr(credentials.username, ==, "headcount-api");
 	g_assert_null(credentials.password);
 	g_assert_null(credentials.ca_file);
-	g_assert_null(credentials.cert_file);
+	g_assert_null(credentials.certificate_file);
 	credentials_clear(&credentials);
 }
 
@@ -462,7 +444,7 @@ static void the_username_stands_for_u_in_names_of_files(struct fixture *fixture,
 	struct config config = plain();
 	struct credentials credentials = {0};
 	g_autofree char *pattern = g_build_filename(fixture->folder, "%u.conf", NULL);
-	char username[] = "test", ca_file[] = "/ca", cert_file[] = "/%u/%u.crt",
+	char username[] = "test", ca_file[] = "/ca", certificate_file[] = "/%u/%u.crt",
 	     key_file[] = "/%u.key";
 
 	(void)data;
@@ -470,14 +452,14 @@ static void the_username_stands_for_u_in_names_of_files(struct fixture *fixture,
 	config.broker_username = username;
 	config.broker_password_file = pattern;
 	config.broker_ca_file = ca_file;
-	config.broker_cert_file = cert_file;
+	config.broker_certificate_file = certificate_file;
 	config.broker_key_file = key_file;
 	g_assert_cmpint(config_login(&config, "headcount-api", &credentials, &fixture->problem), ==,
 			RESULT_OK);
 	g_assert_cmpstr(credentials.username, ==, "test");
 	g_assert_cmpstr(credentials.password, ==, "secret");
 	g_assert_cmpstr(credentials.ca_file, ==, "/ca");
-	g_assert_cmpstr(credentials.cert_file, ==, "/test/test.crt");
+	g_assert_cmpstr(credentials.certificate_file, ==, "/test/test.crt");
 	g_assert_cmpstr(credentials.key_file, ==, "/test.key");
 	credentials_clear(&credentials);
 }
@@ -489,10 +471,10 @@ static void a_certificate_needs_its_key_and_tls(struct fixture *fixture, gconstp
 	char file[] = "/x";
 
 	(void)data;
-	config.broker_cert_file = file;
+	config.broker_certificate_file = file;
 	g_assert_cmpint(config_login(&config, "x", &credentials, &fixture->problem), ==,
 			RESULT_INVALID);
-	g_assert_cmpstr(fixture->problem.member, ==, "cert_file");
+	g_assert_cmpstr(fixture->problem.member, ==, "certificate_file");
 	config.broker_key_file = file;
 	g_assert_cmpint(config_login(&config, "x", &credentials, &fixture->problem), ==,
 			RESULT_INVALID);
