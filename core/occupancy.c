@@ -3,11 +3,11 @@
 #include <glib.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "hours.h"
 #include "latest.h"
+#include "runs.h"
 #include "summary.h"
 
 int64_t occupancy_take_revisions(struct store *store, int64_t count)
@@ -355,7 +355,7 @@ void occupancy_apply(struct store *store, struct space_change *changes, size_t c
 
 	if (count == 0)
 		return;
-	qsort(changes, count, sizeof *changes, compare_space_changes);
+	runs_sort(changes, count, sizeof *changes, compare_space_changes);
 	for (size_t i = 0; i < count; i += run_of_space(changes, count, i))
 		spaces++;
 	revision = occupancy_take_revisions(store, spaces);

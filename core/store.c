@@ -654,6 +654,19 @@ int64_t query_run(struct query *query)
 	return store_failed(query->store) ? 0 : sqlite3_changes64(query->store->database);
 }
 
+bool query_try(struct query *query)
+{
+	int code;
+
+	if (store_failed(query->store))
+		return false;
+	code = sqlite3_step(query->statement);
+	if (code != SQLITE_DONE && code != SQLITE_CONSTRAINT)
+		remember_failure(query->store, code, sqlite3_sql(query->statement));
+	query_end(query);
+	return code == SQLITE_DONE;
+}
+
 int64_t query_integer(struct query *query, int column)
 {
 	return sqlite3_column_int64(query->statement, column);
