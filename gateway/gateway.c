@@ -272,9 +272,22 @@ static void publish_health(struct gateway *gateway)
 	gateway->health.due_ms = now_ms() + HEALTH_INTERVAL_MS;
 }
 
+/* Each slice leaves at once, acknowledgements with the first. */
+static enum result publish_counts(struct gateway *gateway)
+{
+	const int64_t now = now_ms();
+	enum result result = RESULT_OK;
+
+	while (result == RESULT_OK && publish_next_ms(gateway->publish) <= now) {
+		result = publish_due(gateway->publish, now);
+		broker_write(gateway->broker);
+	}
+	return result;
+}
+
 static void publish_what_is_due(struct gateway *gateway)
 {
-	if (publish_due(gateway->publish, now_ms()) != RESULT_OK ||
+	if (publish_counts(gateway) != RESULT_OK ||
 	    announce_due(gateway->announce, now_ms()) != RESULT_OK)
 		reading_failed(gateway);
 	publish_health(gateway);

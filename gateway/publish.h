@@ -26,15 +26,15 @@ void publish_changed(struct publish *publish);
 /* The connection is a new one: all spaces are to be said again. */
 void publish_all(struct publish *publish);
 
-/* Publishes what is due, as far as the broker has room. Else than RESULT_OK: the database could not be read. The time
- * is monotonic. */
+/* Publishes a slice of what is due, as far as the broker has room; publish_next_ms tells whether that was all. Else than
+ * RESULT_OK: the database could not be read. The time is monotonic. */
 MUST_USE enum result publish_due(struct publish *publish, int64_t now_ms);
 
 /* When publish_due has something to do next: PUBLISH_IDLE when something is committed or the broker has room
  * again. */
 int64_t publish_next_ms(const struct publish *publish);
 
-/* As publish_due, but waits for no interval to end: before the program ends. */
+/* Publishes all that the broker has room for and waits for no interval to end: before the program ends. */
 MUST_USE enum result publish_hurry(struct publish *publish);
 
 /* How often a space was published since the program began. */

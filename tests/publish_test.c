@@ -274,6 +274,38 @@ static void hurry_waits_for_no_interval(struct fixture *fixture, gconstpointer d
 	assert_count(fixture, "B", 4);
 }
 
+static void many_spaces_leave_in_slices(struct fixture *fixture, gconstpointer data)
+{
+	const guint spaces = 40;
+	guint slices = 0;
+
+	(void)data;
+	for (guint i = 3; i < spaces; i++) {
+		g_autofree char *id = g_strdup_printf("many%u", i);
+		make_space(fixture, id);
+	}
+	for (; publish_next_ms(fixture->publish) <= 1000; slices++) {
+		guint said = fixture->broker.said->len;
+
+		g_assert_cmpint(publish_due(fixture->publish, 1000), ==, RESULT_OK);
+		g_assert_cmpuint(fixture->broker.said->len, >, said);
+		g_assert_cmpuint(fixture->broker.said->len, <, said + spaces);
+	}
+	g_assert_cmpuint(slices, >, 2);
+	g_assert_cmpuint(g_hash_table_size(fixture->broker.retained), ==, 2 * spaces);
+}
+
+static void hurry_says_all_slices(struct fixture *fixture, gconstpointer data)
+{
+	(void)data;
+	for (int i = 0; i < 40; i++) {
+		g_autofree char *id = g_strdup_printf("many%d", i);
+		make_space(fixture, id);
+	}
+	g_assert_cmpint(publish_hurry(fixture->publish), ==, RESULT_OK);
+	g_assert_cmpuint(g_hash_table_size(fixture->broker.retained), ==, 2 * 43);
+}
+
 /* Whatever happens in which order: in the end every retained count is the last one. */
 static void at_rest_every_retained_count_is_right(struct fixture *fixture, gconstpointer data)
 {
@@ -315,6 +347,8 @@ int main(int argc, char **argv)
 	ADD(a_removed_space_is_cleared);
 	ADD(a_space_removed_within_its_interval_is_cleared_at_its_end);
 	ADD(hurry_waits_for_no_interval);
+	ADD(many_spaces_leave_in_slices);
+	ADD(hurry_says_all_slices);
 	ADD(at_rest_every_retained_count_is_right);
 	return g_test_run();
 }
