@@ -5,7 +5,6 @@ import hashlib
 import json
 import os
 import signal
-import socket
 import sqlite3
 import subprocess
 import uuid
@@ -115,28 +114,6 @@ def test_health_counts_what_was_committed(broker, gateway):
     assert said["commands"] == 4
     assert 1 <= said["batches"] <= 8
     assert said["last_error"]["detail"].startswith("broker: ")
-
-
-def test_systemd_is_told(broker, tmp_path):
-    path = str(tmp_path / "notify")
-    with contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as systemd:
-        systemd.bind(path)
-        systemd.settimeout(30)
-        os.environ.update(NOTIFY_SOCKET=path, WATCHDOG_USEC="400000")
-        try:
-            with Gateway(broker, tmp_path) as gateway:
-                told = [systemd.recv(1000).decode() for _ in range(5)]
-                gateway.signal(signal.SIGHUP)
-                while not told[-1].startswith("RELOADING=1\nMONOTONIC_USEC="):
-                    told.append(systemd.recv(1000).decode())
-        finally:
-            del os.environ["NOTIFY_SOCKET"], os.environ["WATCHDOG_USEC"]
-        while not told[-1].startswith("STOPPING=1"):
-            told.append(systemd.recv(1000).decode())
-    ready = next(n for n, text in enumerate(told) if text.startswith("READY=1"))
-    assert any(text.startswith("STATUS=connecting") for text in told[:ready])
-    assert "WATCHDOG=1" in told
-    assert told[-1] == "STOPPING=1\nSTATUS=stopping"
 
 
 # Publishing
