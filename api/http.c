@@ -31,8 +31,9 @@ struct connection {
 struct http_server {
 	const struct http_options *options;
 	struct MHD_Daemon *daemon;
-	gint handlers; /* at work; atomic */
-	gint stopping; /* atomic */
+	gint handlers;            /* at work; atomic */
+	_Atomic int64_t moved_us; /* when one of them last began or ended */
+	gint stopping;            /* atomic */
 
 	GMutex mutex;
 	GQueue connections;
@@ -105,6 +106,11 @@ void http_tend(struct http_server *server)
 			shutdown(connection->socket, SHUT_RDWR);
 	}
 	g_mutex_unlock(&server->mutex);
+}
+
+int64_t http_moved(struct http_server *server)
+{
+	return g_atomic_int_get(&server->handlers) > 0 ? server->moved_us : g_get_monotonic_time();
 }
 
 /* Requests */
@@ -325,6 +331,7 @@ static void handle(struct http_request *request)
 {
 	struct http_server *server = request->server;
 
+	server->moved_us = g_get_monotonic_time();
 	g_atomic_int_inc(&server->handlers);
 	if (g_atomic_int_get(&server->stopping)) {
 		http_add_header(request, "Connection", "close");
@@ -332,6 +339,7 @@ static void handle(struct http_request *request)
 	} else if (admission_judge_body(request)) {
 		request->route->handler(request);
 	}
+	server->moved_us = g_get_monotonic_time();
 	g_atomic_int_add(&server->handlers, -1);
 }
 

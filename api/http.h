@@ -102,6 +102,9 @@ struct http_server *http_start(const struct http_options *options, struct proble
 /* Cuts off whoever is too slow; to be called about once a second. */
 void http_tend(struct http_server *server);
 
+/* When a handler last began or ended, in monotonic µs; now, if none is at work. */
+int64_t http_moved(struct http_server *server);
+
 /* Refuses all requests from now on; when it returns, no handler is at work any more, though requests may wait and streams
  * go on. So whoever resumes and wakes them can be stopped next, and the server last. */
 void http_quiesce(struct http_server *server);

@@ -31,6 +31,7 @@ struct live {
 	bool stopping;
 	bool changed; /* something may have */
 	instant looked;
+	int64_t turned_us;
 
 	struct news news;
 	GHashTable *streams; /* set of struct stream */
@@ -312,6 +313,7 @@ static bool wait_for_work(struct live *live, gint64 turned)
 	bool stopping;
 
 	g_mutex_lock(&live->mutex);
+	live->turned_us = turned;
 	while (!live->stopping && (live->failing || g_queue_is_empty(&live->hungry))) {
 		gint64 until = live->changed ? turned + TURN_MS * 1000 : tick;
 
@@ -344,6 +346,7 @@ struct live *live_start(const char *database)
 
 	live->database = database;
 	live->looked = INSTANT_NONE;
+	live->turned_us = g_get_monotonic_time();
 	news_begin_at(&live->news,
 		      INT64_MAX); /* until the first look: no stream is past it, none is in reach */
 	g_mutex_init(&live->mutex);
@@ -404,6 +407,16 @@ instant live_last_look(struct live *live)
 	looked = live->looked;
 	g_mutex_unlock(&live->mutex);
 	return looked;
+}
+
+int64_t live_turned(struct live *live)
+{
+	int64_t turned_us;
+
+	g_mutex_lock(&live->mutex);
+	turned_us = live->turned_us;
+	g_mutex_unlock(&live->mutex);
+	return turned_us;
 }
 
 /* The request */

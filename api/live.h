@@ -28,6 +28,8 @@ void live_changed(void *context);
 size_t live_streams(struct live *live);
 /* When the database could be read last; INSTANT_NONE: not yet. The thread tries once a second. */
 instant live_last_look(struct live *live);
+/* When the thread last did so, well or not, in monotonic µs. */
+int64_t live_turned(struct live *live);
 
 /* The handler of the route. */
 void live_begin(struct http_request *request);

@@ -103,10 +103,40 @@ static void reload(const struct services *services, const char *config_path)
 	sd_notify(0, "READY=1");
 }
 
+/* What has not gone on since then; NULL: everything has. The connection to the broker is not among it: that may wait for a
+ * host which is not there, and the past is told all the same. */
+static const char *what_hangs(const struct services *services, struct http_server *server,
+			      int64_t since_us)
+{
+	if (live_turned(services->live) < since_us)
+		return "reading the database";
+	if (http_moved(server) < since_us)
+		return "answering requests";
+	return NULL;
+}
+
+static void report_to_systemd(const struct services *services, struct http_server *server,
+			      const char **hanging)
+{
+	const char *before = *hanging;
+	uint64_t limit_us;
+
+	if (sd_watchdog_enabled(0, &limit_us) <= 0)
+		return;
+	*hanging = what_hangs(services, server, g_get_monotonic_time() - (int64_t)limit_us);
+	if (*hanging == NULL) {
+		sd_notify(0, "WATCHDOG=1");
+	} else if (before == NULL) {
+		log_error("%s hangs", *hanging);
+		sd_notifyf(0, "STATUS=%s hangs", *hanging);
+	}
+}
+
 static void wait_for_end(const struct services *services, struct http_server *server,
 			 const sigset_t *signals, const char *config_path)
 {
 	const struct timespec tick = {.tv_sec = TICK_S};
+	const char *hanging = NULL;
 
 	for (;;) {
 		int signal = sigtimedwait(signals, NULL, &tick);
@@ -119,7 +149,7 @@ static void wait_for_end(const struct services *services, struct http_server *se
 		log_tend();
 		if (services->certificate != NULL)
 			certificate_tend(services->certificate);
-		sd_notify(0, "WATCHDOG=1");
+		report_to_systemd(services, server, &hanging);
 	}
 }
 

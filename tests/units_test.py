@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import time
 
 import pytest
 
@@ -73,22 +74,25 @@ class Systemd:
         self.path = str(folder / "notify")
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.bind(self.path)
-        self.socket.settimeout(30)
+        self.socket.settimeout(1)
         self.told = []
 
-    def spawn(self, daemon):
+    def spawn(self, daemon, watchdog_ms=3000):
         """Starts a daemon that reports here; mosquitto would, too, if it was told of the socket."""
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("NOTIFY_SOCKET", self.path)
-            patch.setenv("WATCHDOG_USEC", "400000")
+            patch.setenv("WATCHDOG_USEC", str(watchdog_ms * 1000))
             daemon.spawn()
 
-    def wait_for(self, line):
+    def wait_for(self, line, timeout=30):
         """Reads on until a message says `line`, or begins a line with it; that message."""
-        while True:
-            self.told.append(self.socket.recv(4096).decode().splitlines())
-            if any(each.startswith(line) for each in self.told[-1]):
-                return self.told[-1]
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            with contextlib.suppress(TimeoutError):
+                self.told.append(self.socket.recv(4096).decode().splitlines())
+                if any(each.startswith(line) for each in self.told[-1]):
+                    return self.told[-1]
+        raise AssertionError(f"systemd was not told {line} within {timeout} s, but {self.told}")
 
 
 @pytest.fixture
@@ -113,6 +117,8 @@ def test_the_gateway_tells_systemd_how_it_is(broker, tmp_path, systemd):
     gateway = Gateway(broker, tmp_path)
     broker.stop()
     systemd.spawn(gateway)
+    # An old database may be large: while it is opened, systemd is to be patient.
+    systemd.wait_for("EXTEND_TIMEOUT_USEC=")
     # Without a broker it is alive, and not ready.
     systemd.wait_for("STATUS=connecting")
     systemd.wait_for("STATUS=broker: ")
@@ -133,3 +139,13 @@ def test_the_http_side_tells_systemd_how_it_is(gateway, tmp_path, systemd):
     check_life(systemd, api)
     api.stop()
     assert systemd.wait_for("STOPPING=1") == ["STOPPING=1", "STATUS=stopping"]
+
+
+def test_the_http_side_stops_feeding_the_watchdog_when_it_hangs(gateway, tmp_path, systemd):
+    api = Api(gateway, tmp_path, {"store": {"database": tmp_path / "pipe"}})
+    os.mkfifo(tmp_path / "pipe")  # who opens it for reading waits for a writer, for ever
+    systemd.spawn(api, watchdog_ms=1500)
+    systemd.wait_for("STATUS=reading the database hangs")
+    with pytest.raises(AssertionError):
+        systemd.wait_for("WATCHDOG=1", timeout=3)  # turns of a second
+    api.kill()
