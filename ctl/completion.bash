@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # bash completion of headcount. What there is to complete it asks the program: --help for commands and options, the lists
 # for ids where a usage line or an option calls its value SPACE, DOORWAY, DPU or INSTALLATION.
 

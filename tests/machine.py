@@ -3,7 +3,7 @@
     with Machine(folder) as machine:
         machine.fetch("./headcount.deb", "curl")
         machine.start()
-        machine("apt-get install -y ./headcount.deb")
+        machine("apt-get install ./headcount.deb")
         machine("systemctl start headcount-gateway")
 
 debootstrap makes it from the sources that this machine's apt has; systemd is its process 1 (tests/boot). It has no network
@@ -55,7 +55,7 @@ class Machine:
         (self.root / "etc/apt/sources.list").write_text("\n".join(sorted(set(sources))) + "\n")
         # What Debian's installer writes.
         (self.root / "etc/hosts").write_text("127.0.0.1 localhost\n::1 localhost\n")
-        # Its services start when they are told to, not within the chroot.
+        (self.root / "etc/apt/apt.conf.d/yes").write_text('APT::Get::Assume-Yes "true";\n')
         self.chroot("apt-get", "-qq", "update")
 
     def chroot(self, *command):
@@ -63,7 +63,7 @@ class Machine:
 
     def fetch(self, *packages):
         """Downloads packages, and all that they need, for an installation later."""
-        self.chroot("apt-get", "-qq", "-y", "install", "--download-only", *packages)
+        self.chroot("apt-get", "-qq", "install", "--download-only", *packages)
 
     # Running
 
@@ -104,9 +104,11 @@ class Machine:
         assert result.returncode == 0, f"{script}\nended with {result.returncode}:\n{result.stdout}"
         return result.stdout
 
-    def put(self, source, path):
-        """Copies a file into the machine."""
-        shutil.copy(source, self.root / path.lstrip("/"))
+    def put(self, source, name):
+        """Copies a file into the home of root, where scripts run."""
+        path = self.root / "root" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source, path)
 
     def stop(self):
         if self.boot is not None:

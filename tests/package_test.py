@@ -6,7 +6,6 @@ The tests run in the order in which they stand here: the machine is one, and in 
 import json
 import re
 import shutil
-import subprocess
 
 import pytest
 
@@ -15,6 +14,14 @@ from machine import Machine, output_of, why_not
 
 BUILD_DIR = bin_dir().parent
 DAEMONS = ("headcount-gateway", "headcount-api")
+CHECKOUT = ("scripts/broker-config", "mosquitto.conf")  # what the README's words take from it
+
+
+def words_of_readme(begin):
+    """The commands that the README shows below a sentence: its next indented lines."""
+    text = (SOURCE_DIR / "README.md").read_text()
+    block = re.compile(r"(?: {4}.*\n)+").search(text, text.index(begin))
+    return re.sub("^ {4}", "", block[0], flags=re.M).replace("sudo ", "")
 
 
 @pytest.fixture(scope="module")
@@ -35,31 +42,32 @@ def machine(built):
     folder.mkdir()
     with Machine(folder) as made:
         (package,) = built[0].glob("headcount_*.deb")
-        made.put(package, "/root/headcount.deb")
-        made.fetch("/root/headcount.deb", "mosquitto", "mosquitto-clients", "curl")
+        made.put(package, f"build/package/{package.name}")
+        for name in CHECKOUT:
+            made.put(SOURCE_DIR / name, name)
+        made.fetch(f"/root/build/package/{package.name}", "mosquitto-clients", "curl")
         made.start()
         yield made
 
 
 @pytest.fixture(scope="module")
-def installed(machine):
-    machine("apt-get install -y ./headcount.deb mosquitto-clients curl")
+def words():
+    """How the README installs it: the command that does, and those that follow."""
+    build, install, rest = words_of_readme("A machine of its own").split("\n", 2)
+    assert build == "scripts/package"
+    return install, rest
+
+
+@pytest.fixture(scope="module")
+def installed(machine, words):
+    machine(words[0])
     return machine
 
 
 @pytest.fixture(scope="module")
-def running(installed):
-    set_up_broker(installed)
-    installed("systemctl restart mosquitto")
-    installed("systemctl start headcount-gateway headcount-api")
+def running(installed, words):
+    installed(words[1])
     return installed
-
-
-def set_up_broker(machine):
-    configuration = output_of(
-        SOURCE_DIR / "scripts/broker-config", "--data", "/var/lib/mosquitto", "--acl", "/etc/headcount/mosquitto.acl"
-    )
-    (machine.root / "etc/mosquitto/mosquitto.conf").write_text(configuration)
 
 
 def main_pid(machine, name):
@@ -68,6 +76,12 @@ def main_pid(machine, name):
 
 def is_active(machine, name):
     return machine.run(f"systemctl is-active {name}").stdout.strip() == "active"
+
+
+def test_the_programs_have_the_version_of_the_package(installed):
+    version = installed("dpkg-query -W -f '${Version}' headcount")
+    for name in ("headcount", *DAEMONS):
+        assert installed(f"{name} --version") == f"{name} {version}\n"
 
 
 def test_lintian_has_nothing_to_say(built):
@@ -89,16 +103,9 @@ def test_an_installation_makes_users_and_starts_nothing(installed):
 
 
 def test_a_person_is_counted(running):
-    running(
-        """
-        headcount space add A --timezone Europe/Berlin --capacity 80
-        headcount doorway add X --space A
-        headcount dpu add 283
-        headcount installation add --dpu 283 --doorway X --from 2026-01-01
-        mosquitto_pub -q 1 -t dpu/283/events -m '{"dpu_event_time": "2026-11-23T08:15:30.125Z", "count": 1}'
-        headcount token add office --scope read 2>/dev/null >token
-        """
-    )
+    running("apt install mosquitto-clients curl")
+    running(words_of_readme("A building of your own"))
+    running("headcount token add office --scope read 2>/dev/null >token")
 
     def answer():
         return json.loads(running('curl -sS -H "Authorization: Bearer $(cat token)" http://127.0.0.1:8080/spaces/A'))
@@ -166,7 +173,7 @@ def test_a_daemon_that_dies_comes_back(running):
 def test_an_upgrade_restarts_what_runs_and_keeps_what_was_changed(running):
     running("echo '# changed' >>/etc/headcount/headcount.conf")
     before = [main_pid(running, name) for name in DAEMONS]
-    running("apt-get install -y --reinstall ./headcount.deb")
+    running("apt install --reinstall ./build/package/headcount_*.deb")
     assert running("tail -n 1 /etc/headcount/headcount.conf") == "# changed\n"
     for name, pid in zip(DAEMONS, before):
         assert is_active(running, name)
@@ -178,9 +185,9 @@ def test_the_units_are_right_where_they_are_installed(installed):
 
 
 def test_a_removal_keeps_the_counts_and_a_purge_does_not(running):
-    running("apt-get remove -y headcount")
+    running("apt remove headcount")
     for name in DAEMONS:
         assert not is_active(running, name)
     running("test -s /var/lib/headcount/headcount.db && test -e /etc/headcount/tokens")
-    running("apt-get purge -y headcount")
+    running("apt purge headcount")
     running("! test -e /var/lib/headcount && ! test -e /etc/headcount")
