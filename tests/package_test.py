@@ -78,14 +78,14 @@ def is_active(machine, name):
     return machine.run(f"systemctl is-active {name}").stdout.strip() == "active"
 
 
+def test_lintian_has_nothing_to_say(built):
+    assert re.findall(r"^[EW]: .*", built[1], re.M) == []
+
+
 def test_the_programs_have_the_version_of_the_package(installed):
     version = installed("dpkg-query -W -f '${Version}' headcount")
     for name in ("headcount", *DAEMONS):
         assert installed(f"{name} --version") == f"{name} {version}\n"
-
-
-def test_lintian_has_nothing_to_say(built):
-    assert re.findall(r"^[EW]: .*", built[1], re.M) == []
 
 
 def test_the_configuration_belongs_to_the_operator(installed):
@@ -158,6 +158,28 @@ def test_the_gateway_can_write_its_database(running):
     assert "/var/lib/headcount/headcount.db" in files
     elsewhere = [path for path in files if not path.startswith("/var/lib/headcount")]
     assert set(elsewhere) <= {"/dev/mqueue", "/dev/shm", "/run/lock", "/tmp", "/var/tmp"}
+
+
+def test_a_password_that_only_root_may_read_comes_from_systemd(running):
+    """Who logs in with a name and a password is let in by a broker that asks nobody for either: the daemon must have read it."""
+    running(
+        """
+        umask 077
+        echo secret >broker-password
+        mkdir -p /etc/systemd/system/headcount-gateway.service.d
+        cat >/etc/systemd/system/headcount-gateway.service.d/password.conf <<END
+[Service]
+LoadCredential=broker:/root/broker-password
+Environment=HEADCOUNT_BROKER_USERNAME=headcount-gateway HEADCOUNT_BROKER_PASSWORD_FILE=%d/broker
+END
+        systemctl daemon-reload
+        systemctl restart headcount-gateway
+        """
+    )
+    assert is_active(running, "headcount-gateway")
+    environment = running(f"tr '\\0' '\\n' </proc/{main_pid(running, 'headcount-gateway')}/environ")
+    path = re.search("^HEADCOUNT_BROKER_PASSWORD_FILE=(.*)", environment, re.M)[1]
+    assert running(f"stat -c '%U %a' {path}") == "headcount 400\n"
 
 
 def test_a_daemon_that_dies_comes_back(running):
