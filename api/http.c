@@ -483,8 +483,10 @@ static struct store *find_store(struct http_server *server)
 	struct store *store = g_private_get(&thread_store);
 	struct problem problem;
 
-	if (store != NULL)
+	if (store != NULL && !store_is_replaced(store))
 		return store;
+	g_private_replace(&thread_store, NULL);
+	store = NULL;
 	if (store_open(server->options->database, STORE_READER, &store, &problem) == RESULT_OK)
 		g_private_set(&thread_store, store);
 	else

@@ -261,8 +261,9 @@ static bool open_store(struct live *live)
 {
 	struct problem problem = {0};
 
-	if (live->store != NULL)
+	if (live->store != NULL && !store_is_replaced(live->store))
 		return true;
+	g_clear_pointer(&live->store, store_close);
 	return worked(live, store_open(live->database, STORE_READER, &live->store, &problem),
 		      problem.detail);
 }

@@ -13,6 +13,9 @@ UPDATE meta SET revision = revision + ?1 RETURNING revision;
 -- META_REVISION
 SELECT revision FROM meta;
 
+-- META_RAISE_REVISION
+UPDATE meta SET revision = max(revision, ?1);
+
 -- META_RETENTION_HORIZON
 SELECT retention_horizon FROM meta;
 
@@ -167,6 +170,13 @@ DELETE FROM audit WHERE id <= (SELECT max(id) FROM audit) - ?1;
 
 -- SPACE_KEY
 SELECT id FROM space WHERE space_id = ?1;
+
+-- SPACE_ALL
+SELECT id, space_id FROM space ORDER BY id;
+
+-- SPACE_IDS_EVER
+-- Of those that are there, and of those whose topics must be empty.
+SELECT space_id FROM space UNION SELECT space_id FROM space_removed;
 
 -- SPACE_LOAD
 SELECT space.id, space.space_id, space.name, space.timezone, parent.space_id, space.capacity,

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #define APPLICATION_ID 0x48444354 /* "HDCT": file(1) and we tell our databases from others by it */
@@ -19,6 +20,8 @@
 #define CACHES_MOST 3
 #define WAL_BYTES_MOST (64 * 1024 * 1024)
 #define WAL_TIDY_BUSY_MS 50 /* the writer waits this long for readers to leave the WAL */
+#define COPY_PAGES 1024     /* between two looks at who wants it stopped: 4 MiB */
+#define REPLACED_LOOK_US G_USEC_PER_SEC
 
 /* What every transaction does, prepared like any query: a writer begins and commits, a reader looks. */
 enum step { STEP_BEGIN_WRITING, STEP_LOOK, STEP_COMMIT, STEP_COUNT };
@@ -34,6 +37,7 @@ struct store {
 	sqlite3 *database;
 	enum store_mode mode;
 	char *path;
+	char *old_copy;     /* NULL: none was made */
 	int lock;           /* a writer's; else -1 */
 	int failure;        /* the first SQLite result code that went wrong in this transaction */
 	int failure_detail; /* the same, extended; what comes after it has codes and words of its own */
@@ -47,7 +51,14 @@ struct store {
 	sqlite3_stmt *steps[STEP_COUNT];
 	int64_t version; /* as the last look found it */
 	uint64_t file;
+	gint64 replaced_us; /* when to look next whether it is still that */
+	int64_t tidy_bytes; /* how long the WAL is to be when store_tidy tries next */
 };
+
+static bool writes(const struct store *store)
+{
+	return store->mode == STORE_WRITER || store->mode == STORE_COPY;
+}
 
 static void remember_failure(struct store *store, int code, const char *doing)
 {
@@ -74,13 +85,18 @@ static enum result result_of(int code)
 	}
 }
 
-static bool execute(struct store *store, const char *sql)
+static bool execute_script(struct store *store, const char *sql, const char *doing)
 {
 	int code = sqlite3_exec(store->database, sql, NULL, NULL, NULL);
 
 	if (code != SQLITE_OK)
-		remember_failure(store, code, sql);
+		remember_failure(store, code, doing);
 	return code == SQLITE_OK;
+}
+
+static bool execute(struct store *store, const char *sql)
+{
+	return execute_script(store, sql, sql);
 }
 
 static bool take_step(struct store *store, enum step step)
@@ -125,6 +141,11 @@ uint64_t store_file(const struct store *store)
 	return store->file;
 }
 
+const char *store_old_copy(const struct store *store)
+{
+	return store->old_copy;
+}
+
 bool store_failed(const struct store *store)
 {
 	return store->failure != SQLITE_OK;
@@ -148,14 +169,33 @@ static const char *const reader_pragmas[] = {
 	"PRAGMA cache_size = -4096", /* there is one connection a thread */
 };
 
+static const char *const copy_pragmas[] = {
+	"PRAGMA locking_mode = EXCLUSIVE", /* no shared memory for a WAL that it may still have */
+	"PRAGMA journal_mode = DELETE",    /* one file, and none beside it */
+	"PRAGMA synchronous = FULL",       /* committed means on the disk */
+	"PRAGMA foreign_keys = ON",        "PRAGMA trusted_schema = OFF",
+	"PRAGMA cache_size = -65536", /* all of it is read */
+};
+
+/* clang-format off */
+static const struct {
+	int flags;
+	int busy_ms;
+	const char *const *pragmas;
+	size_t pragma_count;
+} modes[] = {
+	[STORE_WRITER] = {SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, WRITER_BUSY_MS, writer_pragmas,
+			  G_N_ELEMENTS(writer_pragmas)},
+	[STORE_READER] = {SQLITE_OPEN_READONLY, READER_BUSY_MS, reader_pragmas, G_N_ELEMENTS(reader_pragmas)},
+	[STORE_SOURCE] = {SQLITE_OPEN_READONLY, READER_BUSY_MS, reader_pragmas, G_N_ELEMENTS(reader_pragmas)},
+	[STORE_COPY] = {SQLITE_OPEN_READWRITE, 0, copy_pragmas, G_N_ELEMENTS(copy_pragmas)},
+};
+/* clang-format on */
+
 static bool set_pragmas(struct store *store)
 {
-	bool writer = store->mode == STORE_WRITER;
-	const char *const *pragmas = writer ? writer_pragmas : reader_pragmas;
-	size_t count = writer ? G_N_ELEMENTS(writer_pragmas) : G_N_ELEMENTS(reader_pragmas);
-
-	for (size_t i = 0; i < count; i++) {
-		if (!execute(store, pragmas[i]))
+	for (size_t i = 0; i < modes[store->mode].pragma_count; i++) {
+		if (!execute(store, modes[store->mode].pragmas[i]))
 			return false;
 	}
 	return true;
@@ -166,12 +206,13 @@ static bool set_pragmas(struct store *store)
 static bool keep_wal(struct store *store)
 {
 	int on = 1;
-	int code = store->mode == STORE_WRITER
-			   ? sqlite3_file_control(store->database, "main", SQLITE_FCNTL_PERSIST_WAL,
-						  &on)
-			   : sqlite3_db_config(store->database, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1,
-					       NULL);
+	int code = SQLITE_OK;
 
+	if (store->mode == STORE_WRITER)
+		code = sqlite3_file_control(store->database, "main", SQLITE_FCNTL_PERSIST_WAL, &on);
+	else if (!writes(store))
+		code = sqlite3_db_config(store->database, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1,
+					 NULL);
 	if (code != SQLITE_OK)
 		remember_failure(store, code, "keep the WAL");
 	return code == SQLITE_OK;
@@ -194,28 +235,61 @@ static int64_t pragma_integer(struct store *store, const char *pragma)
 }
 
 /* Applies the schema to an empty file, or the migrations that an older one lacks. */
-static enum result bring_up_to_date(struct store *store, int64_t version)
+static bool migrate(struct store *store, int64_t version)
 {
 	char done[64];
 
 	if (!execute(store, "BEGIN IMMEDIATE"))
-		return result_of(store->failure);
+		return false;
 	if (version == 0) {
-		if (!execute(store, sql_schema))
-			return RESULT_FAILED;
+		if (!execute_script(store, sql_schema, "schema"))
+			return false;
 		version = SCHEMA_VERSION;
 	}
 	for (; version < SCHEMA_VERSION; version++) {
-		if (!execute(store, sql_migrations[version]))
-			return RESULT_FAILED;
+		if (!execute_script(store, sql_migrations[version], "migration"))
+			return false;
 	}
 	snprintf(done, sizeof done, "PRAGMA user_version = %d; PRAGMA application_id = %d",
 		 SCHEMA_VERSION, APPLICATION_ID);
-	if (!execute(store, done) || !execute(store, "COMMIT"))
-		return RESULT_FAILED;
-	return RESULT_OK;
+	return execute(store, done) && execute(store, "COMMIT");
 }
 
+/* A copy beside, as it was; whole, or not there at all. */
+static enum result keep_old_copy(struct store *store, struct problem *reterr_problem)
+{
+	g_autofree char *path = g_strdup_printf("%s.before-v%d", store->path, SCHEMA_VERSION);
+	g_autofree char *partial = g_strconcat(path, ".partial", NULL);
+	enum result result = store_copy(store->path, partial, NULL, NULL, reterr_problem);
+
+	if (result == RESULT_OK && rename(partial, path) < 0)
+		result = problem_set(reterr_problem, RESULT_FAILED, "database", "%s: %s", path,
+				     g_strerror(errno));
+	if (result == RESULT_OK)
+		store->old_copy = g_steal_pointer(&path);
+	else
+		unlink(partial);
+	return result;
+}
+
+static enum result bring_up_to_date(struct store *store, int64_t version,
+				    struct problem *reterr_problem)
+{
+	enum result result = RESULT_OK;
+
+	if (version > 0 && store->mode == STORE_WRITER)
+		result = keep_old_copy(store, reterr_problem);
+	if (result != RESULT_OK || migrate(store, version))
+		return result;
+	if (store->old_copy == NULL)
+		return problem_set(reterr_problem, result_of(store->failure), "database", "%s: %s",
+				   store->path, store->error);
+	return problem_set(reterr_problem, result_of(store->failure), "database",
+			   "%s stays at schema version %" PRId64 " (copy: %s): %s", store->path,
+			   version, store->old_copy, store->error);
+}
+
+/* Whose database is it, and may this mode have it? */
 static enum result check_version(struct store *store, struct problem *reterr_problem)
 {
 	int64_t version = pragma_integer(store, "PRAGMA user_version");
@@ -225,7 +299,8 @@ static enum result check_version(struct store *store, struct problem *reterr_pro
 	if (store_failed(store))
 		return problem_set(reterr_problem, result_of(store->failure), "database", "%s: %s",
 				   store->path, store->error);
-	if (application != APPLICATION_ID && (objects > 0 || version > 0))
+	if (application != APPLICATION_ID &&
+	    (objects > 0 || version > 0 || store->mode == STORE_SOURCE))
 		return problem_set(reterr_problem, RESULT_INVALID, "database",
 				   "%s is a database of another program", store->path);
 	if (version > SCHEMA_VERSION)
@@ -234,7 +309,7 @@ static enum result check_version(struct store *store, struct problem *reterr_pro
 				   ", made by a newer program; this one knows %d: "
 				   "install the newer program again",
 				   store->path, version, SCHEMA_VERSION);
-	if (version == SCHEMA_VERSION)
+	if (version == SCHEMA_VERSION || store->mode == STORE_SOURCE)
 		return RESULT_OK;
 	if (store->mode == STORE_READER)
 		return problem_set(reterr_problem, RESULT_NOT_FOUND, "database",
@@ -242,25 +317,25 @@ static enum result check_version(struct store *store, struct problem *reterr_pro
 				   ", not %d yet: start headcount-gateway, which "
 				   "brings it up to date",
 				   store->path, version, SCHEMA_VERSION);
-	if (bring_up_to_date(store, version) != RESULT_OK)
-		return problem_set(reterr_problem, result_of(store->failure), "database", "%s: %s",
-				   store->path, store->error);
-	return RESULT_OK;
+	return bring_up_to_date(store, version, reterr_problem);
 }
 
 /* One writer: the kernel lets go of the lock however the program ends. */
-static enum result lock_out_others(struct store *store, struct problem *reterr_problem)
+enum result store_lock(const char *path, int *ret_lock, struct problem *reterr_problem)
 {
-	g_autofree char *path = g_strconcat(store->path, ".writer", NULL);
+	g_autofree char *writer = g_strconcat(path, ".writer", NULL);
+	int lock = open(writer, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
 
-	store->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
-	if (store->lock < 0)
-		return problem_set(reterr_problem, RESULT_FAILED, "database", "%s: %s", path,
+	if (lock < 0)
+		return problem_set(reterr_problem, RESULT_FAILED, "database", "%s: %s", writer,
 				   g_strerror(errno));
-	if (flock(store->lock, LOCK_EX | LOCK_NB) < 0)
+	if (flock(lock, LOCK_EX | LOCK_NB) < 0) {
+		close(lock);
 		return problem_set(reterr_problem, RESULT_BUSY, "database",
-				   "%s is in use by another headcount-gateway (it holds %s)",
-				   store->path, path);
+				   "%s is in use by another headcount-gateway (it holds %s)", path,
+				   writer);
+	}
+	*ret_lock = lock;
 	return RESULT_OK;
 }
 
@@ -277,12 +352,22 @@ static uint64_t identify(const char *path)
 	return (file.stx_ino * UINT64_C(0x9E3779B97F4A7C15)) ^ born ^ (device << 16);
 }
 
+bool store_is_replaced(struct store *store)
+{
+	gint64 now = g_get_monotonic_time();
+	uint64_t file;
+
+	if (now < store->replaced_us)
+		return false;
+	store->replaced_us = now + REPLACED_LOOK_US;
+	file = identify(store->path);
+	return file != 0 && file != store->file;
+}
+
 static enum result open_file(struct store *store, struct problem *reterr_problem)
 {
-	int flags = store->mode == STORE_WRITER ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
-						: SQLITE_OPEN_READONLY;
-	int code =
-		sqlite3_open_v2(store->path, &store->database, flags | SQLITE_OPEN_NOMUTEX, NULL);
+	int code = sqlite3_open_v2(store->path, &store->database,
+				   modes[store->mode].flags | SQLITE_OPEN_NOMUTEX, NULL);
 
 	if (code != SQLITE_OK && store->mode == STORE_READER && access(store->path, F_OK) < 0)
 		return problem_set(reterr_problem, RESULT_NOT_FOUND, "database",
@@ -292,8 +377,7 @@ static enum result open_file(struct store *store, struct problem *reterr_problem
 		return problem_set(reterr_problem, RESULT_FAILED, "database", "%s: %s", store->path,
 				   sqlite3_errmsg(store->database));
 	store->file = identify(store->path);
-	sqlite3_busy_timeout(store->database,
-			     store->mode == STORE_WRITER ? WRITER_BUSY_MS : READER_BUSY_MS);
+	sqlite3_busy_timeout(store->database, modes[store->mode].busy_ms);
 	if (!keep_wal(store) || !set_pragmas(store))
 		return problem_set(reterr_problem, result_of(store->failure), "database", "%s: %s",
 				   store->path, store->error);
@@ -323,7 +407,7 @@ enum result store_open(const char *path, enum store_mode mode, struct store **re
 	store->lock = -1;
 	g_strlcpy(store->error, "no error", sizeof store->error);
 	if (mode == STORE_WRITER)
-		result = lock_out_others(store, reterr_problem);
+		result = store_lock(path, &store->lock, reterr_problem);
 	if (result == RESULT_OK)
 		result = open_file(store, reterr_problem);
 	if (result == RESULT_OK)
@@ -370,6 +454,7 @@ void store_close(struct store *store)
 	sqlite3_close(store->database);
 	if (store->lock >= 0)
 		close(store->lock);
+	g_free(store->old_copy);
 	g_free(store->path);
 	g_free(store);
 }
@@ -424,7 +509,7 @@ static enum result end_writing(struct store *store, enum result result)
 
 enum result store_transaction(struct store *store, store_work *work, void *context)
 {
-	bool writer = store->mode == STORE_WRITER;
+	bool writer = writes(store);
 	enum result result;
 
 	assert(sqlite3_get_autocommit(store->database) &&
@@ -566,12 +651,212 @@ int64_t store_wal_bytes(const struct store *store)
 
 void store_tidy(struct store *store)
 {
-	if (store_wal_bytes(store) < WAL_BYTES_MOST)
+	int64_t bytes = store_wal_bytes(store);
+	int code;
+
+	if (bytes < MAX(store->tidy_bytes, WAL_BYTES_MOST))
 		return;
-	/* Readers that never pause keep the WAL from starting over; a failure now is no harm: the next call tries. */
+	/* Readers that never pause keep the WAL from starting over, and so does a backup while it lasts. A failure is no
+	 * harm: the next try comes when the WAL has grown by a quarter, so that not every batch waits. */
 	sqlite3_busy_timeout(store->database, WAL_TIDY_BUSY_MS);
-	sqlite3_wal_checkpoint_v2(store->database, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+	code = sqlite3_wal_checkpoint_v2(store->database, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL,
+					 NULL);
 	sqlite3_busy_timeout(store->database, WRITER_BUSY_MS);
+	store->tidy_bytes = code == SQLITE_OK ? 0 : bytes + bytes / 4;
+}
+
+/* Copies */
+
+static enum result check_room(const char *from, const char *to, struct problem *reterr_problem)
+{
+	g_autofree char *wal = g_strconcat(from, "-wal", NULL);
+	g_autofree char *folder = g_path_get_dirname(to);
+	int64_t needed = file_bytes(from) + file_bytes(wal);
+	struct statvfs disk;
+	int64_t room;
+
+	if (statvfs(folder, &disk) < 0)
+		return problem_set(reterr_problem, RESULT_FAILED, "", "%s: %s", folder,
+				   g_strerror(errno));
+	room = (int64_t)(disk.f_bavail * disk.f_frsize);
+	if (room >= needed)
+		return RESULT_OK;
+	return problem_set(reterr_problem, RESULT_FAILED, "",
+			   "%s has room for %" PRId64 " MB, a copy of %s needs %" PRId64, folder,
+			   room / 1000000, from, needed / 1000000);
+}
+
+static enum result copy_failed(sqlite3 *target, const char *path, struct problem *reterr_problem)
+{
+	return problem_set(reterr_problem, RESULT_FAILED, "", "%s: %s", path,
+			   sqlite3_errmsg(target));
+}
+
+struct copying {
+	const char *path; /* of the target */
+	store_copied *copied;
+	void *context;
+	struct problem *problem;
+};
+
+/* Page by page. The source is within a transaction, so that all steps see the same of it, whatever is written
+ * meanwhile; without one, sqlite3_backup would begin anew with each write of another program. */
+static enum result copy_pages(struct store *source, sqlite3 *target, const struct copying *copying)
+{
+	sqlite3_backup *backup = sqlite3_backup_init(target, "main", source->database, "main");
+	int64_t page_bytes = pragma_integer(source, "PRAGMA page_size");
+	int code = backup != NULL ? SQLITE_OK : SQLITE_ERROR;
+	bool wanted = true;
+
+	while (code == SQLITE_OK && wanted) {
+		code = sqlite3_backup_step(backup, COPY_PAGES);
+		wanted = copying->copied == NULL ||
+			 copying->copied(copying->context,
+					 (sqlite3_backup_pagecount(backup) -
+					  sqlite3_backup_remaining(backup)) *
+						 page_bytes,
+					 sqlite3_backup_pagecount(backup) * page_bytes);
+	}
+	sqlite3_backup_finish(backup);
+	if (!wanted)
+		return problem_set(copying->problem, RESULT_BUSY, "", "stopped");
+	return code == SQLITE_DONE ? RESULT_OK
+				   : copy_failed(target, copying->path, copying->problem);
+}
+
+static enum result copy_into(struct store *source, void *context)
+{
+	const struct copying *copying = context;
+	sqlite3 *target = NULL;
+	enum result result;
+	int code = sqlite3_open_v2(copying->path, &target,
+				   SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL);
+
+	/* Nothing is to be undone in a file that is thrown away on a failure, and it is synchronized once, below. */
+	if (code == SQLITE_OK)
+		code = sqlite3_exec(target, "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF",
+				    NULL, NULL, NULL);
+	result = code == SQLITE_OK ? copy_pages(source, target, copying)
+				   : copy_failed(target, copying->path, copying->problem);
+	sqlite3_close(target);
+	return result;
+}
+
+static enum result synchronize(const char *path, struct problem *reterr_problem)
+{
+	int file = open(path, O_RDONLY | O_CLOEXEC);
+	bool done = file >= 0 && fsync(file) == 0;
+
+	if (!done)
+		problem_set(reterr_problem, RESULT_FAILED, "", "%s: %s", path, g_strerror(errno));
+	if (file >= 0)
+		close(file);
+	return done ? RESULT_OK : RESULT_FAILED;
+}
+
+/* The pages say that there is a WAL; the copy has none. */
+static enum result leave_wal(const char *path, struct problem *reterr_problem)
+{
+	sqlite3 *target = NULL;
+	int code = sqlite3_open_v2(path, &target, SQLITE_OPEN_READWRITE, NULL);
+	enum result result = RESULT_OK;
+
+	if (code == SQLITE_OK)
+		code = sqlite3_exec(target,
+				    "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = DELETE",
+				    NULL, NULL, NULL);
+	if (code != SQLITE_OK)
+		result = copy_failed(target, path, reterr_problem);
+	sqlite3_close(target);
+	return result == RESULT_OK ? synchronize(path, reterr_problem) : result;
+}
+
+/* What a copy that was killed has left there. */
+static enum result clear_away(const char *path, struct problem *reterr_problem)
+{
+	static const char *const beside[] = {"-journal", "-wal", "-shm"};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(beside); i++) {
+		g_autofree char *name = g_strconcat(path, beside[i], NULL);
+		unlink(name);
+	}
+	if (truncate(path, 0) == 0 || errno == ENOENT)
+		return RESULT_OK;
+	return problem_set(reterr_problem, RESULT_FAILED, "", "%s: %s", path, g_strerror(errno));
+}
+
+enum result store_copy(const char *from, const char *to, store_copied *copied, void *context,
+		       struct problem *reterr_problem)
+{
+	struct copying copying = {to, copied, context, reterr_problem};
+	struct store *source = NULL;
+	enum result result = store_open(from, STORE_SOURCE, &source, reterr_problem);
+
+	if (result == RESULT_OK)
+		result = check_room(from, to, reterr_problem);
+	if (result == RESULT_OK)
+		result = clear_away(to, reterr_problem);
+	if (result == RESULT_OK) {
+		result = store_transaction(source, copy_into, &copying);
+		if (store_failed(source))
+			problem_set(reterr_problem, result, "", "%s: %s", from,
+				    store_error(source));
+	}
+	store_close(source);
+	return result == RESULT_OK ? leave_wal(to, reterr_problem) : result;
+}
+
+/* The first row of a check must not be there, or say "ok". */
+static enum result verify_by(struct store *store, const char *pragma,
+			     struct problem *reterr_problem)
+{
+	sqlite3_stmt *statement = NULL;
+	enum result result = RESULT_OK;
+	int code = sqlite3_prepare_v2(store->database, pragma, -1, &statement, NULL);
+
+	if (code == SQLITE_OK)
+		code = sqlite3_step(statement);
+	if (code == SQLITE_ROW) {
+		const char *found = (const char *)sqlite3_column_text(statement, 0);
+
+		if (g_strcmp0(found, "ok") != 0)
+			result = problem_set(reterr_problem, RESULT_FAILED, "",
+					     "%s is damaged: %s: %s", store->path, pragma, found);
+	} else if (code != SQLITE_DONE) {
+		result = problem_set(reterr_problem, RESULT_FAILED, "", "%s is damaged: %s",
+				     store->path, sqlite3_errmsg(store->database));
+	}
+	sqlite3_finalize(statement);
+	return result;
+}
+
+enum result store_verify(struct store *store, bool thorough, struct problem *reterr_problem)
+{
+	enum result result;
+
+	if (!thorough)
+		return verify_by(store, "PRAGMA quick_check(1)", reterr_problem);
+	result = verify_by(store, "PRAGMA integrity_check(1)", reterr_problem);
+	if (result == RESULT_OK)
+		result = verify_by(store, "PRAGMA foreign_key_check", reterr_problem);
+	return result;
+}
+
+bool store_empty_wal(const char *path)
+{
+	g_autofree char *wal = g_strconcat(path, "-wal", NULL);
+	sqlite3 *database = NULL;
+	int code = sqlite3_open_v2(path, &database, SQLITE_OPEN_READWRITE, NULL);
+
+	sqlite3_busy_timeout(database, WRITER_BUSY_MS);
+	/* SQLite finds the WAL when it reads; before that there is nothing to be emptied. */
+	if (code == SQLITE_OK)
+		code = sqlite3_exec(database, "PRAGMA schema_version", NULL, NULL, NULL);
+	if (code == SQLITE_OK)
+		code = sqlite3_wal_checkpoint_v2(database, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL,
+						 NULL);
+	sqlite3_close(database);
+	return code == SQLITE_OK && file_bytes(wal) == 0;
 }
 
 /* Queries */

@@ -17,6 +17,8 @@ struct query;
 enum store_mode {
 	STORE_WRITER, /* creates or migrates the file, locks out a second writer */
 	STORE_READER, /* changes nothing, not even a -wal file */
+	STORE_SOURCE, /* the same, and takes an older schema too: to be copied */
+	STORE_COPY, /* a file that nobody else knows of: changed without a lock or a WAL, and migrated at once */
 };
 
 /* Opens the database. RESULT_BUSY: another writer has it; RESULT_INVALID: not ours, or made by a newer program;
@@ -25,6 +27,30 @@ enum store_mode {
 MUST_USE enum result store_open(const char *path, enum store_mode mode, struct store **ret_store,
 				struct problem *reterr_problem);
 void store_close(struct store *store);
+
+/* Where the writer has left a copy of the database as it was before it brought that up to date; NULL: there was nothing
+ * to bring up to date. */
+const char *store_old_copy(const struct store *store);
+
+/* Locks a database as its writer does, without opening it, until the descriptor is closed. RESULT_BUSY: a writer has
+ * it. */
+MUST_USE enum result store_lock(const char *path, int *ret_lock, struct problem *reterr_problem);
+
+/* Copies the database at `from`, as it is at one moment, into the file `to`, while others use and change it. `to` is a
+ * file of its own afterwards, on the disk; what was there before is overwritten, and something useless may be there on a
+ * failure. `copied` (NULL: nobody) is called with the bytes so far and stops it by saying false: RESULT_BUSY. */
+typedef bool store_copied(void *context, int64_t bytes, int64_t whole);
+MUST_USE enum result store_copy(const char *from, const char *to, store_copied *copied,
+				void *context, struct problem *reterr_problem);
+
+/* Reads the whole file and says what is wrong with it: pages, rows and, if it is thorough, indexes and references.
+ * RESULT_FAILED if something is. Within store_transaction. */
+MUST_USE enum result store_verify(struct store *store, bool thorough,
+				  struct problem *reterr_problem);
+
+/* Empties the WAL of a database that nobody writes, so that its file alone is all of it. False: it can't be opened, or a
+ * reader keeps it. */
+bool store_empty_wal(const char *path);
 
 /* Runs the work in one transaction: commits if it returns RESULT_OK and no query failed, else nothing has
  * happened. Returns the work's result, RESULT_BUSY if the database is locked, RESULT_FAILED if SQLite failed
@@ -48,6 +74,9 @@ int64_t store_version(const struct store *store);
 
 /* Which file was opened: another number for another one. */
 uint64_t store_file(const struct store *store);
+
+/* Is another file at its path by now? Looks once a second. */
+bool store_is_replaced(struct store *store);
 
 /* Something that is made when it is first asked for and freed when a transaction, or a part of one, is undone, or the
  * store is closed: a place for what is known to be in step with the database. Which one it is, `free` tells. */

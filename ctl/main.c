@@ -61,6 +61,14 @@
 #define SEED_DATA \
 	"What exists already is left as it is. The same --seed and --until give the same events,\n" \
 	"and a later --until adds to them."
+#define BACKUP \
+	"The database is copied as it is at one moment, while the gateway goes on. FILE is there only\n" \
+	"when the copy is whole and has been verified: its pages, references, and each count against\n" \
+	"the crossings. Until then it is called FILE.partial, which may be removed if it is left over."
+#define RESTORE \
+	"Stop headcount-gateway before. FILE is copied and verified; nothing changes unless it is sound,\n" \
+	"and the database of before stays beside, with the time in its name. An older program's backup is\n" \
+	"brought up to date. Run it as the user who owns the database, or as root."
 #define SIMULATE \
 	"People walk through the doorways of all DPUs that are installed now; with --dpus N, of N\n" \
 	"DPUs sim-1 to sim-N, which are made with their doorways and spaces if they are missing.\n" \
@@ -156,6 +164,11 @@ static const struct command commands[] = {
 		"Make what is where as such a document has it", IMPORT_REGISTRY, NULL},
 	{"import crossings", "FILE.csv", 1, 1, replay_run,
 		"Another name of replay", REPLAY, NULL},
+
+	{"backup", "FILE", 1, 1, backup_run,
+		"Copy the database into a file, while it is in use, and verify that", BACKUP, NULL},
+	{"restore", "FILE", 1, 1, restore_run,
+		"Put a backup in the database's place; the gateway must be stopped", RESTORE, NULL},
 
 	{"replay", "FILE.csv", 1, 1, replay_run,
 		"Send the crossings of a CSV file ('-': standard input)", REPLAY, NULL},

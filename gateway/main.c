@@ -76,6 +76,9 @@ static int run(const struct config *config, const char *config_path)
 
 	sd_notify(0, "STATUS=opening the database");
 	result = open_patiently(config, &store, &problem);
+	if (result == RESULT_OK && store_old_copy(store) != NULL)
+		log_notice("%s was brought up to date; a copy of it as it was: %s",
+			   config->database, store_old_copy(store));
 	if (result == RESULT_OK)
 		result = gateway_new(config, config_path, store, &gateway, &problem);
 	if (result == RESULT_OK)

@@ -45,19 +45,25 @@ static void run_sql(const struct folder *folder, const char *sql)
 	g_assert_cmpint(sqlite3_close(database), ==, SQLITE_OK);
 }
 
-static char *ask_sql(const struct folder *folder, const char *sql)
+static char *ask_file(const char *path, const char *sql)
 {
 	sqlite3 *database;
 	sqlite3_stmt *statement;
 	char *answer;
 
-	g_assert_cmpint(sqlite3_open(folder->database, &database), ==, SQLITE_OK);
+	g_assert_cmpint(sqlite3_open_v2(path, &database, SQLITE_OPEN_READWRITE, NULL), ==,
+			SQLITE_OK);
 	g_assert_cmpint(sqlite3_prepare_v2(database, sql, -1, &statement, NULL), ==, SQLITE_OK);
 	g_assert_cmpint(sqlite3_step(statement), ==, SQLITE_ROW);
 	answer = g_strdup((const char *)sqlite3_column_text(statement, 0));
 	sqlite3_finalize(statement);
 	g_assert_cmpint(sqlite3_close(database), ==, SQLITE_OK);
 	return answer;
+}
+
+static char *ask_sql(const struct folder *folder, const char *sql)
+{
+	return ask_file(folder->database, sql);
 }
 
 static void make_version_1(const struct folder *folder)
@@ -136,10 +142,72 @@ static void failed_migration_leaves_the_database_as_it_was(struct folder *folder
 	run_sql(folder, "CREATE TABLE note (in_the_way INTEGER)");
 	g_assert_cmpint(open_and_close(folder, STORE_WRITER, &problem), ==, RESULT_FAILED);
 	g_assert_nonnull(strstr(problem.detail, "note already exists"));
+	g_assert_nonnull(strstr(problem.detail, "headcount.db.before-v3"));
 	version = ask_sql(folder, "PRAGMA user_version");
 	columns = ask_sql(folder, "SELECT count(*) FROM pragma_table_info('meta')");
 	g_assert_cmpstr(version, ==, "1");
 	g_assert_cmpstr(columns, ==, "2");
+}
+
+/* Of what lies beside the database, as "NAME,NAME": those that begin like it, but for SQLite's own and the lock. */
+static char *beside(const struct folder *folder)
+{
+	g_autoptr(GDir) files = g_dir_open(folder->path, 0, NULL);
+	g_autoptr(GString) names = g_string_new(NULL);
+	const char *name;
+
+	while ((name = g_dir_read_name(files)) != NULL) {
+		if (g_str_has_prefix(name, "headcount.db."))
+			g_string_append_printf(names, "%s%s", names->len > 0 ? "," : "", name);
+	}
+	return g_strdup(names->str);
+}
+
+static void database_of_before_stays_beside(struct folder *folder, gconstpointer data)
+{
+	struct problem problem;
+	struct store *store = NULL;
+	g_autofree char *copy = g_strconcat(folder->database, ".before-v3", NULL);
+	g_autofree char *version = NULL, *revision = NULL;
+
+	(void)data;
+	make_version_1(folder);
+	g_assert_cmpint(store_open(folder->database, STORE_WRITER, &store, &problem), ==,
+			RESULT_OK);
+	g_assert_cmpstr(store_old_copy(store), ==, copy);
+	store_close(store);
+	version = ask_file(copy, "PRAGMA user_version");
+	revision = ask_file(copy, "SELECT revision FROM meta");
+	g_assert_cmpstr(version, ==, "1");
+	g_assert_cmpstr(revision, ==, "42");
+}
+
+static void no_copy_is_made_if_nothing_changes(struct folder *folder, gconstpointer data)
+{
+	struct problem problem;
+	g_autofree char *names = NULL;
+
+	(void)data;
+	g_assert_cmpint(open_and_close(folder, STORE_WRITER, &problem), ==, RESULT_OK);
+	g_assert_cmpint(open_and_close(folder, STORE_WRITER, &problem), ==, RESULT_OK);
+	names = beside(folder);
+	g_assert_cmpstr(names, ==, "headcount.db.writer");
+}
+
+static void nothing_is_migrated_without_a_copy(struct folder *folder, gconstpointer data)
+{
+	struct problem problem;
+	g_autofree char *in_the_way = g_strconcat(folder->database, ".before-v3.partial", NULL);
+	g_autofree char *version = NULL;
+
+	(void)data;
+	make_version_1(folder);
+	g_assert_cmpint(g_mkdir(in_the_way, 0700), ==, 0);
+	g_assert_cmpint(open_and_close(folder, STORE_WRITER, &problem), ==, RESULT_FAILED);
+	g_assert_nonnull(strstr(problem.detail, ".before-v3.partial"));
+	version = ask_sql(folder, "PRAGMA user_version");
+	g_assert_cmpstr(version, ==, "1");
+	g_rmdir(in_the_way);
 }
 
 static void reader_leaves_migration_to_the_gateway(struct folder *folder, gconstpointer data)
@@ -160,6 +228,9 @@ int main(int count, char **arguments)
 	ADD(old_database_keeps_its_rows_and_gets_the_new_shape);
 	ADD(database_half_way_continues);
 	ADD(failed_migration_leaves_the_database_as_it_was);
+	ADD(database_of_before_stays_beside);
+	ADD(no_copy_is_made_if_nothing_changes);
+	ADD(nothing_is_migrated_without_a_copy);
 	ADD(reader_leaves_migration_to_the_gateway);
 	return g_test_run();
 }
