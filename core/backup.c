@@ -170,7 +170,7 @@ enum result backup_make(const char *database, const char *file, bool replace,
 {
 	g_autofree char *partial = g_strconcat(file, ".partial", NULL);
 	enum result result;
-	int descriptor;
+	int descriptor = -1;
 
 	if (!replace && access(file, F_OK) == 0)
 		return exists_already(file, reterr_problem);
@@ -377,7 +377,7 @@ static enum result restore(const char *file, const char *database, const struct 
 enum result backup_restore(const char *file, const char *database, const struct backup_watch *watch,
 			   struct backup_restored *ret_restored, struct problem *reterr_problem)
 {
-	int lock;
+	int lock = -1;
 	enum result result = store_lock(database, &lock, reterr_problem);
 
 	if (result != RESULT_OK)
