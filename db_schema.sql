@@ -154,7 +154,10 @@ CREATE TABLE meta (
 	revision INTEGER NOT NULL DEFAULT 0,            -- the last one given to a change of a space
 	retention_horizon INTEGER NOT NULL DEFAULT 0,   -- events before it are too_old
 	rejected_rows INTEGER NOT NULL DEFAULT 0,
-	rejected_dropped INTEGER NOT NULL DEFAULT 0     -- rows that went because the table was full
+	rejected_dropped INTEGER NOT NULL DEFAULT 0,    -- rows that went because the table was full
+	-- How far a prune has come on the way to the horizon (core/pruning.c): summaries before it say all that is known,
+	settled_until INTEGER NOT NULL DEFAULT 0,
+	pruned_until INTEGER NOT NULL DEFAULT 0         -- crossings before it are gone, and the file is smaller
 ) STRICT;
 INSERT INTO meta (id) VALUES (1);
 

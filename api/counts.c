@@ -6,6 +6,7 @@
 #include "interval.h"
 #include "json.h"
 #include "parameters.h"
+#include "retention.h"
 #include "spaces.h"
 
 #define INTERVAL_DEFAULT "5m"
@@ -105,21 +106,38 @@ static void add_head(struct question *question, instant as_of)
 	json_add_instant(body, "last_event_time", state->point.last_event_time);
 }
 
+static void refuse_buckets(struct http_request *request, struct store *store, enum result result)
+{
+	char horizon[INSTANT_TEXT_SIZE];
+
+	if (result == RESULT_NOT_FOUND) {
+		instant_format(retention_horizon(store), horizon);
+		http_refuse_parameter(
+			request, "interval",
+			"before %s only whole hours in UTC are kept: choose a start, an "
+			"end and an interval that fall on them",
+			horizon);
+		return;
+	}
+	http_refuse_parameter(request, "start",
+			      "more than %d crossings would have to be read: choose a shorter "
+			      "time, or intervals of whole hours",
+			      CROSSINGS_MOST);
+}
+
 static void answer(struct http_request *request, struct store *store, struct question *question)
 {
 	GString *body = g_string_new(NULL);
+	enum result result;
 
 	question->body = body;
 	add_head(question, http_received(request));
 	json_begin_array(body, "buckets");
-	if (buckets_read(store, question->state.key, (const instant *)question->edges->data,
-			 question->edges->len, CROSSINGS_MOST, add_bucket, question) != RESULT_OK) {
+	result = buckets_read(store, question->state.key, (const instant *)question->edges->data,
+			      question->edges->len, CROSSINGS_MOST, add_bucket, question);
+	if (result != RESULT_OK) {
 		g_string_free(body, TRUE);
-		http_refuse_parameter(
-			request, "start",
-			"more than %d crossings would have to be read: choose a shorter "
-			"time, or intervals of whole hours",
-			CROSSINGS_MOST);
+		refuse_buckets(request, store, result);
 		return;
 	}
 	json_end_array(body);

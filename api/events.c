@@ -6,6 +6,7 @@
 #include "crossing_page.h"
 #include "json.h"
 #include "parameters.h"
+#include "retention.h"
 #include "spaces.h"
 
 struct page {
@@ -91,13 +92,31 @@ static void add_crossing(void *context, const struct crossing_row *row)
 	json_end_object(body);
 }
 
+/* Those before the horizon are gone: who asks for them is told, and who asks for all gets what there is. */
+static bool are_kept(struct http_request *request, struct store *store, struct page *page)
+{
+	instant horizon = retention_horizon(store);
+	char text[INSTANT_TEXT_SIZE];
+
+	if (page->from.time >= horizon)
+		return true;
+	if (page->from.time == INSTANT_FIRST && page->until >= horizon) {
+		page->from.time = horizon;
+		return true;
+	}
+	instant_format(horizon, text);
+	http_refuse(request, 410, "the crossings before %s are gone: only hours are kept", text);
+	return false;
+}
+
 static enum result show(struct store *store, void *context)
 {
 	struct http_request *request = context;
 	struct space_state state;
 	struct page page = {0};
 
-	if (!spaces_find(request, store, &state) || !read_page(request, state.timezone, &page))
+	if (!spaces_find(request, store, &state) || !read_page(request, state.timezone, &page) ||
+	    !are_kept(request, store, &page))
 		return RESULT_OK;
 	page.body = g_string_new(NULL);
 	json_begin_object(page.body, NULL);

@@ -306,7 +306,7 @@ static bool recall_past(struct part *part, struct store *store, struct space_sta
 	found = known->file == store_file(store) && known->space == state->key &&
 		known->when == when && known->point.revision == state->point.revision;
 	if (found)
-		space_set_past(state, &known->point, when);
+		space_set_past(state, &known->point);
 	g_mutex_unlock(&part->mutex);
 	return found;
 }

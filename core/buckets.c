@@ -2,6 +2,7 @@
 
 #include <glib.h>
 
+#include "retention.h"
 #include "summary.h"
 
 /* A walk through time with the count in hand, from edge to edge. */
@@ -11,6 +12,7 @@ struct walk {
 	const instant *edges;
 	size_t edge_count, edge; /* edges[edge] is where the bucket in hand ends */
 	int64_t changes_left;
+	struct retention retention;
 	bucket_found *found;
 	void *context;
 
@@ -99,11 +101,13 @@ static void reach(struct walk *walk, instant when)
 
 static void raise_highest(struct walk *walk, int64_t count, instant when, int64_t hour)
 {
+	bool known = when >= walk->retention.horizon;
+
 	if (count <= walk->bucket.highest)
 		return;
 	walk->bucket.highest = count;
-	walk->bucket.highest_time = when;
-	walk->highest_hour = hour;
+	walk->bucket.highest_time = known ? when : when - when % INSTANT_HOUR;
+	walk->highest_hour = known ? hour : -1;
 	walk->highest_hour_opening = walk->occupancy;
 }
 
@@ -120,7 +124,7 @@ static void step_over_change(struct walk *walk, const struct change *change)
 	raise_highest(walk, walk->occupancy.count, change->time, -1);
 }
 
-/* The hour lies within the bucket in hand, and nobody leaves an empty space in it before a reset. */
+/* The hour lies within the bucket in hand, and its summary tells all. */
 static void step_over_hour(struct walk *walk, int64_t hour, const struct summary *summary)
 {
 	const struct span *span = &summary->span;
@@ -139,6 +143,13 @@ static void step_over_hour(struct walk *walk, int64_t hour, const struct summary
 	walk->occupancy = span_end(span, walk->occupancy);
 }
 
+/* Nobody leaves an empty space in it before a reset, or that has been settled. */
+static bool is_told_by_summary(const struct walk *walk, int64_t hour, const struct summary *summary)
+{
+	return hour * INSTANT_HOUR < walk->retention.settled ||
+	       walk->occupancy.count + summary->span.lowest >= 0;
+}
+
 static void step(void *context, int level, int64_t hour, const struct summary *summary)
 {
 	struct walk *walk = context;
@@ -152,13 +163,22 @@ static void step(void *context, int level, int64_t hour, const struct summary *s
 	if (begin >= first)
 		reach(walk, begin);
 	if (begin >= walk->bucket.start && end <= walk->bucket.end &&
-	    walk->occupancy.count + summary->span.lowest >= 0) {
+	    is_told_by_summary(walk, hour, summary)) {
 		step_over_hour(walk, hour, summary);
 		return;
 	}
 	changes = read_changes(walk, MAX(begin, first), MIN(end, last) - 1);
 	for (guint i = 0; i < changes->len; i++)
 		step_over_change(walk, &g_array_index(changes, struct change, i));
+}
+
+static bool are_edges_known(const struct walk *walk)
+{
+	for (size_t i = 0; i < walk->edge_count && walk->edges[i] < walk->retention.horizon; i++) {
+		if (walk->edges[i] % INSTANT_HOUR != 0)
+			return false;
+	}
+	return true;
 }
 
 enum result buckets_read(struct store *store, int64_t space, const instant *edges,
@@ -172,12 +192,15 @@ enum result buckets_read(struct store *store, int64_t space, const instant *edge
 		.edge_count = edge_count,
 		.edge = 1,
 		.changes_left = most_changes,
+		.retention = retention_read(store),
 		.found = found,
 		.context = context,
 		.at = edges[0],
 	};
 	instant last = edges[edge_count - 1];
 
+	if (!are_edges_known(&walk))
+		return RESULT_NOT_FOUND;
 	walk.occupancy = history_at(store, space, edges[0] - 1).occupancy;
 	begin_bucket(&walk);
 	summary_each(store, space, 0, summary_hour(edges[0]), summary_hour(last - 1), step, &walk);

@@ -20,7 +20,8 @@ struct bucket {
 
 /* Calls `found` for the bucket between each two neighbours of `edges` (ascending, edge_count >= 2), in order. Whole
  * hours are read from their summaries, the rest from the facts; reads no more than `most_changes` of those:
- * RESULT_INVALID if that is not enough. Within store_transaction. */
+ * RESULT_INVALID if that is not enough. Before the horizon (retention.h) there are whole hours only: RESULT_NOT_FOUND if an
+ * edge is none, and highest_time is the begin of the hour. Within store_transaction. */
 typedef void bucket_found(void *context, const struct bucket *bucket);
 MUST_USE enum result buckets_read(struct store *store, int64_t space, const instant *edges,
 				  size_t edge_count, int64_t most_changes, bucket_found *found,

@@ -4,6 +4,7 @@
 
 #include "attribution.h"
 #include "occupancy.h"
+#include "retention.h"
 #include "runs.h"
 
 #define ROWS_AT_ONCE 50 /* of SQL_INSTALLATION_COUNT_ADD_50 */
@@ -15,15 +16,6 @@ struct attributed {
 	struct crossing *crossing;
 	const struct attribution *to;
 };
-
-static int64_t retention_horizon(struct store *store)
-{
-	struct query *query = store_query(store, SQL_META_RETENTION_HORIZON);
-	int64_t horizon = query_next(query) ? query_integer(query, 0) : 0;
-
-	query_end(query);
-	return horizon;
-}
 
 static int compare_int64(int64_t a, int64_t b)
 {

@@ -1,5 +1,6 @@
 #include "history.h"
 
+#include "retention.h"
 #include "summary.h"
 
 void history_changes(struct store *store, int64_t space, instant from, instant until,
@@ -45,17 +46,21 @@ struct history_point history_now(struct store *store, int64_t space)
 	return point;
 }
 
-/* What happened from the beginning of the hour up to then. Its summary tells, unless something comes later in it. */
-static struct span begin_of_hour(struct store *store, int64_t space, int64_t hour, instant when)
+/* What happened from the beginning of the hour up to then. Its summary tells, unless something comes later in it: then
+ * the changes do, or, if they are gone, nothing does, and then is the end of the hour before. */
+static struct span begin_of_hour(struct store *store, int64_t space, int64_t hour, instant *when)
 {
 	struct span span = SPAN_EMPTY;
 	struct summary summary;
 
 	if (!summary_find(store, space, 0, hour, &summary))
 		return span;
-	if (when >= summary.span.last_change_time)
+	if (*when >= summary.span.last_change_time)
 		return summary.span;
-	history_changes(store, space, hour * INSTANT_HOUR, when, append_change, &span);
+	if (hour < summary_hour(retention_horizon(store)))
+		*when = hour * INSTANT_HOUR - 1;
+	else
+		history_changes(store, space, hour * INSTANT_HOUR, *when, append_change, &span);
 	return span;
 }
 
@@ -63,17 +68,20 @@ struct history_point history_back(struct store *store, int64_t space,
 				  const struct history_point *now, instant when)
 {
 	int64_t hour = summary_hour(when);
+	struct history_point point = *now;
 	struct span span;
 
+	point.as_of = when;
 	if (when >= now->last_change_time)
-		return *now;
-	span = begin_of_hour(store, space, hour, when);
+		return point;
+	span = begin_of_hour(store, space, hour, &when);
 	summary_prefix(store, space, hour, &span);
 	return (struct history_point){
 		.occupancy = span_end(&span, (struct occupancy){0}),
 		.last_event_time = span.last_event_time,
 		.last_change_time = span.last_change_time,
 		.revision = now->revision,
+		.as_of = when,
 	};
 }
 

@@ -13,12 +13,15 @@ struct history_point {
 	instant last_event_time;  /* the last crossing up to then; INSTANT_NONE if there was none */
 	instant last_change_time; /* the same, resets included */
 	int64_t revision;         /* of the space, now; 0 if nothing ever happened there */
+	/* Of a look back: the instant that it is true for. That is the one asked for, or, if it lies within an hour whose
+	 * crossings are gone (retention.h), the end of the hour before. */
+	instant as_of;
 };
 
 /* The count after everything that is known (events may be ahead of our clock by max_clock_skew). */
 struct history_point history_now(struct store *store, int64_t space);
 
-/* The count of a space after everything with time <= when. Reads at most 81 summary rows and the changes of one
+/* The count of a space after everything with time <= when, or <= as_of if that is earlier. Reads at most 81 summary rows and the changes of one
  * hour. */
 struct history_point history_at(struct store *store, int64_t space, instant when);
 /* The same for somebody who knows what history_now says. */

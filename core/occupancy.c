@@ -7,6 +7,7 @@
 
 #include "hours.h"
 #include "latest.h"
+#include "retention.h"
 #include "runs.h"
 #include "summary.h"
 
@@ -372,12 +373,13 @@ void occupancy_derive(struct store *store, int64_t space, instant from, instant 
 	struct target target = {.store = store, .space = space};
 	int64_t last_hour_before = summary_last_hour(store, space);
 	int64_t first = summary_hour(from), last = summary_hour(until), last_hour;
+	int64_t first_told = MAX(first, summary_hour(retention_horizon(store)));
 	struct history_point point;
 
 	hours_forget(cached_hours(store));
 	latest_forget(store, space);
-	summary_remove(store, space, 0, first, last);
-	derive_hours(store, space, first, last, put_summary, &target);
+	summary_remove(store, space, 0, first_told, last);
+	derive_hours(store, space, first_told, last, put_summary, &target);
 	last_hour = summary_last_hour(store, space);
 
 	/* Spans that the last hour used to be in, or is in now, may begin or cease to be complete. */
@@ -435,6 +437,13 @@ static void compare_summary(void *context, int level, int64_t span, const struct
 		       level, span);
 }
 
+static void check_sound(void *context, int level, int64_t hour, const struct summary *summary)
+{
+	(void)level;
+	if (!summary_is_sound(summary, hour))
+		report(context, "hour %" PRId64 ": no changes can have such a summary", hour);
+}
+
 static void count_row(void *context, int level, int64_t span, const struct summary *summary)
 {
 	(void)level, (void)span, (void)summary;
@@ -445,14 +454,15 @@ static void check_level(struct check *check, int level, int64_t last_hour)
 {
 	int64_t kept = 0;
 	int64_t last = level == 0 ? summary_hour(INSTANT_LAST) : last_complete(level, last_hour);
+	int64_t first = level == 0 ? summary_hour(retention_horizon(check->store)) : 0;
 
 	check->rows = 0;
 	if (level == 0)
-		derive_hours(check->store, check->space, 0, last, compare_summary, check);
+		derive_hours(check->store, check->space, first, last, compare_summary, check);
 	else if (last >= 0)
 		derive_level(check->store, check->space, level, 0, last, compare_summary, check);
-	summary_each(check->store, check->space, level, 0, summary_hour(INSTANT_LAST), count_row,
-		     &kept);
+	summary_each(check->store, check->space, level, first, summary_hour(INSTANT_LAST),
+		     count_row, &kept);
 	if (kept != check->rows)
 		report(check,
 		       "level %d: %" PRId64 " summaries are kept where the facts give %" PRId64,
@@ -497,6 +507,8 @@ bool occupancy_check(struct store *store, int64_t space,
 	struct history_point derived = point_from_summaries(store, space, last_hour);
 
 	check_effects(&check);
+	summary_each(store, space, 0, 0, summary_hour(retention_horizon(store)) - 1, check_sound,
+		     &check);
 	for (int level = 0; level < SUMMARY_LEVELS; level++)
 		check_level(&check, level, last_hour);
 	check_now(&check, &derived);

@@ -16,8 +16,14 @@ SELECT revision FROM meta;
 -- META_RAISE_REVISION
 UPDATE meta SET revision = max(revision, ?1);
 
--- META_RETENTION_HORIZON
-SELECT retention_horizon FROM meta;
+-- META_RETENTION
+SELECT retention_horizon, settled_until, pruned_until FROM meta;
+
+-- META_SET_RETENTION_HORIZON
+UPDATE meta SET retention_horizon = ?1;
+
+-- META_SET_RETENTION_DONE
+UPDATE meta SET settled_until = ?1, pruned_until = ?2;
 
 -- META_ADD_REJECTED_DROPPED
 UPDATE meta SET rejected_dropped = rejected_dropped + ?1;
@@ -105,6 +111,15 @@ FROM summary
 WHERE space = ?1 AND level = ?2 AND span BETWEEN ?3 AND ?4
 ORDER BY span;
 
+-- SUMMARY_PAGE
+SELECT span, entries, exits, sum, lowest, highest, peak,
+	reset_time, reset_count, reset_net, reset_lowest, reset_highest, area, reset_area,
+	last_event_time, last_change_time
+FROM summary
+WHERE space = ?1 AND level = 0 AND span BETWEEN ?2 AND ?3
+ORDER BY span
+LIMIT ?4;
+
 -- SUMMARY_BACKWARDS
 SELECT sum, lowest, reset_time, reset_count, reset_net, last_event_time, last_change_time
 FROM summary
@@ -170,6 +185,9 @@ DELETE FROM audit WHERE id <= (SELECT max(id) FROM audit) - ?1;
 
 -- SPACE_KEY
 SELECT id FROM space WHERE space_id = ?1;
+
+-- SPACE_NEXT
+SELECT id FROM space WHERE id > ?1 ORDER BY id LIMIT 1;
 
 -- SPACE_ALL
 SELECT id, space_id FROM space ORDER BY id;
@@ -567,6 +585,22 @@ FROM installation_count
 WHERE installation = ?1 AND (dpu_event_time, seq, count) >= (?2, ?3, ?4) AND dpu_event_time <= ?5
 ORDER BY dpu_event_time, seq, count
 LIMIT ?6;
+
+-- CROSSING_NTH_BEFORE
+SELECT dpu_event_time
+FROM installation_count
+WHERE installation = ?1 AND dpu_event_time < ?2
+ORDER BY dpu_event_time
+LIMIT 1 OFFSET ?3;
+
+-- CROSSING_REMOVE_BEFORE
+DELETE FROM installation_count WHERE installation = ?1 AND dpu_event_time < ?2;
+
+-- INSTALLATION_NEXT_BEFORE
+SELECT id FROM installation WHERE id > ?1 AND started_at < ?2 ORDER BY id LIMIT 1;
+
+-- DOORWAY_INSTALLED_BEFORE
+SELECT 1 FROM installation WHERE doorway = ?1 AND started_at < ?2 LIMIT 1;
 
 -- DPU_SPACES
 SELECT DISTINCT space.space_id

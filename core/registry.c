@@ -44,6 +44,7 @@ static const struct action {
 	{"reset",          "delete",  reset_remove,          204, false},
 	{"rejected-event", "replay",  rejected_event_replay, 200, false},
 	{"rejected-event", "delete",  rejected_event_remove, 200, false},
+	{"history",        "prune",   history_prune,         202, false},
 };
 /* clang-format on */
 
@@ -158,9 +159,9 @@ static enum result find_action(const struct json *command, const struct action *
 		}
 	}
 	if (!known)
-		return problem_set(
-			problem, RESULT_INVALID, "object",
-			"expected space, doorway, dpu, installation, reset or rejected-event");
+		return problem_set(problem, RESULT_INVALID, "object",
+				   "expected space, doorway, dpu, installation, reset, "
+				   "rejected-event or history");
 	return problem_set(problem, RESULT_INVALID, "action", "a %s has no action '%s'", object,
 			   action);
 }

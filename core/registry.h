@@ -11,6 +11,7 @@
  *   reset           create                           -                  space count at
  *   reset           delete                           -                  space at
  *   rejected-event  replay delete                    integer or absent  reason dpu   (absent: all of these)
+ *   history         prune                            -                  before
  *
  * "who" and "from" say who sends it from where, as texts, for the audit (core/audit.h): they are believed, as whoever may
  * send commands may do everything that a command can.
@@ -18,7 +19,8 @@
  * `create` takes "id" among its values (an installation gets its number), `update` changes the values given and
  * leaves the others, null clears one. The answer is {"status": S, "body": B} with the status HTTP would have;
  * below 400 B is the object as it is now (rejected-event: {"stored", "duplicates", "rejected", "removed"}),
- * else a problem {"status", "title", "detail", "member"}. */
+ * else a problem {"status", "title", "detail", "member"}. What would change the past before the horizon (retention.h) is
+ * a 409. */
 #ifndef HEADCOUNT_REGISTRY_H
 #define HEADCOUNT_REGISTRY_H
 

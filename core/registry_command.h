@@ -49,6 +49,10 @@ command_handler dpu_create, dpu_update, dpu_remove, dpu_move;
 command_handler installation_create, installation_update, installation_remove;
 command_handler reset_create, reset_remove;
 command_handler rejected_event_replay, rejected_event_remove;
+command_handler history_prune;
+
+/* RESULT_CONFLICT if a change that reaches back to `when` would change what was before the horizon (retention.h). */
+MUST_USE enum result command_keep_past(struct command *command, const char *member, instant when);
 
 /* The key of a row by its operator's id; 0 if there is none. `name` is one of SQL_SPACE_KEY, SQL_DOORWAY_KEY and
  * SQL_DPU_KEY. */
@@ -61,6 +65,10 @@ MUST_USE enum result command_refer(struct command *command, enum sql name, const
 
 /* Derives a doorway's rows of doorway_effect again; true if they changed. */
 bool doorway_derive_effects(struct store *store, int64_t doorway);
+
+/* RESULT_CONFLICT if a change of a doorway's effects would change what was before the horizon: a DPU hung there. */
+MUST_USE enum result doorway_keep_past(struct command *command, const char *member,
+				       int64_t doorway);
 
 /* The spaces whose counts a set of doorways changes: collected before and after something is changed, then derived
  * again or given a new revision. */

@@ -4,6 +4,7 @@
 #include "attribution.h"
 #include "occupancy.h"
 #include "registry_command.h"
+#include "retention.h"
 
 struct row {
 	int64_t key;
@@ -65,6 +66,19 @@ bool doorway_derive_effects(struct store *store, int64_t doorway)
 	if (changed > 0)
 		attribution_forget(store);
 	return changed > 0;
+}
+
+enum result doorway_keep_past(struct command *command, const char *member, int64_t doorway)
+{
+	instant horizon = retention_horizon(command->store);
+	struct query *query = store_query(command->store, SQL_DOORWAY_INSTALLED_BEFORE);
+	bool counted;
+
+	query_bind_integer(query, 1, doorway);
+	query_bind_integer(query, 2, horizon);
+	counted = query_next(query);
+	query_end(query);
+	return counted ? command_keep_past(command, member, horizon - 1) : RESULT_OK;
 }
 
 /* Affected spaces: a set of keys. */
@@ -190,6 +204,11 @@ enum result doorway_update(struct command *command)
 	query_run(query);
 	affected_add_doorway(affected, row.key);
 	if (doorway_derive_effects(command->store, row.key)) {
+		result = doorway_keep_past(
+			command, strcmp(before.space, row.space) != 0 ? "space" : "adjacent_space",
+			row.key);
+		if (result != RESULT_OK)
+			return result;
 		affected_add_doorway(affected, row.key);
 		affected_derive(affected, INSTANT_FIRST, INSTANT_LAST);
 	}

@@ -7,6 +7,7 @@
 #include "occupancy.h"
 #include "registry_command.h"
 #include "rejected.h"
+#include "retention.h"
 
 struct row {
 	int64_t key;
@@ -174,6 +175,32 @@ static enum result add(struct command *command, const struct row *row, int64_t *
 	return RESULT_OK;
 }
 
+/* Is an installation another one before the horizon than it was? What began later has nothing there. */
+static enum result check_past(struct command *command, const struct row *before,
+			      const struct row *row)
+{
+	instant horizon = retention_horizon(command->store);
+	instant until_before = before->ended_at == INSTANT_NONE ? INT64_MAX : before->ended_at;
+	instant until = row->ended_at == INSTANT_NONE ? INT64_MAX : row->ended_at;
+	const struct {
+		const char *member;
+		bool same;
+	} members_then[] = {
+		{"started_at", before->started_at == row->started_at},
+		{"ended_at", MIN(until_before, horizon) == MIN(until, horizon)},
+		{"orientation", before->orientation == row->orientation},
+		{"dpu", strcmp(before->dpu, row->dpu) == 0},
+		{"doorway", strcmp(before->doorway, row->doorway) == 0},
+	};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(members_then); i++) {
+		if (!members_then[i].same)
+			return command_keep_past(command, members_then[i].member,
+						 before->started_at);
+	}
+	return RESULT_OK;
+}
+
 /* Writes the changed row and brings its events where they belong now. */
 static enum result set(struct command *command, const struct row *before, const struct row *row)
 {
@@ -187,6 +214,8 @@ static enum result set(struct command *command, const struct row *before, const 
 	bool any = event_times(store, before->key, &first, &last);
 	struct query *query;
 
+	if (result == RESULT_OK)
+		result = check_past(command, before, row);
 	if (result != RESULT_OK)
 		return result;
 	query = store_query(store, SQL_INSTALLATION_SET);
@@ -241,6 +270,8 @@ enum result installation_remove(struct command *command)
 	enum result result = command_load(command, &registry_installation, &row);
 	struct query *query;
 
+	if (result == RESULT_OK)
+		result = command_keep_past(command, "id", row.started_at);
 	if (result != RESULT_OK)
 		return result;
 	add_affected(store, affected, row.doorway);

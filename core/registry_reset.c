@@ -2,6 +2,7 @@
 
 #include "occupancy.h"
 #include "registry_command.h"
+#include "retention.h"
 #include "zone.h"
 
 #define DUE_SPACES 1000 /* read at a time */
@@ -114,6 +115,9 @@ enum result reset_create(struct command *command)
 		row.at = command->limits->now;
 	if (row.at > command->limits->now + command->limits->max_clock_skew_ms)
 		return problem_set(command->problem, RESULT_INVALID, "at", "it lies in the future");
+	result = command_keep_past(command, "at", row.at);
+	if (result != RESULT_OK)
+		return result;
 	change.change = (struct change){.time = row.at, .kind = CHANGE_RESET, .value = row.count};
 	if (add(command->store, change.space, &change.change, command->limits->now))
 		occupancy_apply(command->store, &change, 1);
@@ -135,6 +139,9 @@ enum result reset_remove(struct command *command)
 		return result;
 	if (row.at == INSTANT_NONE)
 		return problem_set(command->problem, RESULT_INVALID, "at", "it is missing");
+	result = command_keep_past(command, "at", row.at);
+	if (result != RESULT_OK)
+		return result;
 	query = store_query(command->store, SQL_RESET_REMOVE);
 	query_bind_integer(query, 1, space);
 	query_bind_integer(query, 2, row.at);
@@ -176,6 +183,7 @@ static GArray *due_schedules(struct store *store, instant now)
 static int64_t reset_until(struct store *store, struct schedule *schedule, instant now,
 			   GArray *changes)
 {
+	instant horizon = retention_horizon(store);
 	int64_t written = 0;
 	struct query *query;
 
@@ -184,7 +192,7 @@ static int64_t reset_until(struct store *store, struct schedule *schedule, insta
 			.space = schedule->space,
 			.change = {.time = schedule->next, .kind = CHANGE_DAILY_RESET},
 		};
-		if (add(store, schedule->space, &change.change, now)) {
+		if (schedule->next >= horizon && add(store, schedule->space, &change.change, now)) {
 			g_array_append_val(changes, change);
 			written++;
 		}

@@ -124,19 +124,24 @@ static GArray *doorways_within(struct store *store, int64_t space)
 }
 
 /* A parent that changed changes which doorways count for whom, on both ways up. */
-static void derive_ways_up(struct store *store, int64_t space)
+static enum result derive_ways_up(struct command *command, int64_t space)
 {
+	struct store *store = command->store;
 	g_autoptr(Affected) affected = affected_new(store);
 	g_autoptr(GArray) doorways = doorways_within(store, space);
+	enum result result = RESULT_OK;
 
-	for (guint i = 0; i < doorways->len; i++) {
+	for (guint i = 0; i < doorways->len && result == RESULT_OK; i++) {
 		int64_t doorway = g_array_index(doorways, int64_t, i);
 
 		affected_add_doorway(affected, doorway);
-		doorway_derive_effects(store, doorway);
+		if (doorway_derive_effects(store, doorway))
+			result = doorway_keep_past(command, "parent", doorway);
 		affected_add_doorway(affected, doorway);
 	}
-	affected_derive(affected, INSTANT_FIRST, INSTANT_LAST);
+	if (result == RESULT_OK)
+		affected_derive(affected, INSTANT_FIRST, INSTANT_LAST);
+	return result;
 }
 
 static void update_row(struct command *command, const struct row *before, const struct row *row,
@@ -174,7 +179,9 @@ enum result space_update(struct command *command)
 				   "a space cannot lie inside itself");
 	update_row(command, &before, &row, parent);
 	if (strcmp(before.parent, row.parent) != 0 && !store_failed(command->store)) {
-		derive_ways_up(command->store, row.key);
+		result = derive_ways_up(command, row.key);
+		if (result != RESULT_OK)
+			return result;
 		touch_parent(command, before.parent);
 		touch_parent(command, row.parent);
 	}
@@ -219,16 +226,12 @@ enum result space_rebuild(struct command *command)
 	struct row row = {0};
 	enum result result = command_load(command, &registry_space, &row);
 	g_autoptr(GArray) doorways = NULL;
-	struct query *query;
 
 	if (result != RESULT_OK)
 		return result;
 	doorways = doorways_within(store, row.key);
 	for (guint i = 0; i < doorways->len; i++)
 		doorway_derive_effects(store, g_array_index(doorways, int64_t, i));
-	query = store_query(store, SQL_SUMMARY_REMOVE_SPACE);
-	query_bind_integer(query, 1, row.key);
-	query_run(query);
 	occupancy_derive(store, row.key, INSTANT_FIRST, INSTANT_LAST);
 	return command_answer(command, &registry_space, row.id);
 }

@@ -80,10 +80,10 @@ enum result space_find_removed_too(struct store *store, const char *id, instant 
 	return RESULT_OK;
 }
 
-void space_set_past(struct space_state *state, const struct history_point *point, instant when)
+void space_set_past(struct space_state *state, const struct history_point *point)
 {
 	state->point = *point;
-	state->as_of = when;
+	state->as_of = point->as_of;
 	if (point->last_change_time == INSTANT_NONE)
 		state->health = HEALTH_UNKNOWN;
 }
@@ -92,7 +92,7 @@ void space_look_back(struct store *store, struct space_state *state, instant whe
 {
 	struct history_point point = history_back(store, state->key, &state->point, when);
 
-	space_set_past(state, &point, when);
+	space_set_past(state, &point);
 }
 
 int64_t space_revision(struct store *store, const char *id)

@@ -41,8 +41,8 @@ MUST_USE enum result space_find_removed_too(struct store *store, const char *id,
 /* Turns a space as it is now into the one it was at an instant, as far as is known by now: `health` stays that of its
  * devices now, but is unknown if nothing was known of the space then. */
 void space_look_back(struct store *store, struct space_state *state, instant when);
-/* The same with what history_at has given. */
-void space_set_past(struct space_state *state, const struct history_point *point, instant when);
+/* The same with what history_back has given. */
+void space_set_past(struct space_state *state, const struct history_point *point);
 
 /* The revision of a space; 0 if there is no such space. */
 int64_t space_revision(struct store *store, const char *id);

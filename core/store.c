@@ -53,6 +53,7 @@ struct store {
 	uint64_t file;
 	gint64 replaced_us; /* when to look next whether it is still that */
 	int64_t tidy_bytes; /* how long the WAL is to be when store_tidy tries next */
+	bool shrunk;        /* the file is longer than it need be until store_tidy */
 };
 
 static bool writes(const struct store *store)
@@ -154,6 +155,7 @@ bool store_failed(const struct store *store)
 /* Opening */
 
 static const char *const writer_pragmas[] = {
+	"PRAGMA auto_vacuum = INCREMENTAL", /* a new file can shrink: before anything else is in it */
 	"PRAGMA journal_mode = WAL",        /* readers never wait for the writer, nor it for them */
 	"PRAGMA synchronous = FULL",        /* committed means on the disk */
 	"PRAGMA foreign_keys = ON",         /* SQLite's default is off */
@@ -654,8 +656,9 @@ void store_tidy(struct store *store)
 	int64_t bytes = store_wal_bytes(store);
 	int code;
 
-	if (bytes < MAX(store->tidy_bytes, WAL_BYTES_MOST))
+	if (!store->shrunk && bytes < MAX(store->tidy_bytes, WAL_BYTES_MOST))
 		return;
+	store->shrunk = false;
 	/* Readers that never pause keep the WAL from starting over, and so does a backup while it lasts. A failure is no
 	 * harm: the next try comes when the WAL has grown by a quarter, so that not every batch waits. */
 	sqlite3_busy_timeout(store->database, WAL_TIDY_BUSY_MS);
@@ -663,6 +666,21 @@ void store_tidy(struct store *store)
 					 NULL);
 	sqlite3_busy_timeout(store->database, WRITER_BUSY_MS);
 	store->tidy_bytes = code == SQLITE_OK ? 0 : bytes + bytes / 4;
+}
+
+bool store_shrink(struct store *store, int pages)
+{
+	enum { NONE, FULL, INCREMENTAL };
+	char shrink[48];
+
+	if (pragma_integer(store, "PRAGMA auto_vacuum") != INCREMENTAL ||
+	    pragma_integer(store, "PRAGMA freelist_count") == 0)
+		return false;
+	snprintf(shrink, sizeof shrink, "PRAGMA incremental_vacuum(%d)", pages);
+	if (!execute(store, shrink))
+		return false;
+	store->shrunk = true;
+	return true;
 }
 
 /* Copies */

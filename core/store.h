@@ -94,6 +94,10 @@ typedef void store_damage(void *context, const char *sentence);
 MUST_USE enum result store_examine(struct store *store, bool deep, int64_t within_ms,
 				   store_damage *found, void *context);
 
+/* Gives up to `pages` free pages of the file back to the file system, as far as it was made so that it can shrink; the file
+ * is smaller after the next store_tidy. False if none is left. Within store_transaction. */
+bool store_shrink(struct store *store, int pages);
+
 int64_t store_file_bytes(const struct store *store);
 int64_t store_wal_bytes(const struct store *store);
 

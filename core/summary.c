@@ -139,6 +139,38 @@ void summary_each(struct store *store, int64_t space, int level, int64_t first, 
 	}
 }
 
+void summary_page(struct store *store, int64_t space, int64_t first, int64_t last, int64_t most,
+		  summary_found *found, void *context)
+{
+	struct query *query = store_query(store, SQL_SUMMARY_PAGE);
+
+	query_bind_integer(query, 1, space);
+	query_bind_integer(query, 2, first);
+	query_bind_integer(query, 3, last);
+	query_bind_integer(query, 4, most);
+	while (query_next(query)) {
+		struct summary summary = read_row(query);
+		found(context, 0, query_integer(query, 0), &summary);
+	}
+}
+
+static bool is_within(instant when, int64_t hour)
+{
+	return when == INSTANT_NONE || summary_hour(when) == hour;
+}
+
+bool summary_is_sound(const struct summary *summary, int64_t hour)
+{
+	const struct span *span = &summary->span;
+	int64_t change = span->entries - span->exits;
+
+	return (span->reset_time != INSTANT_NONE || span->sum == change) &&
+	       span->lowest <= span->sum && span->sum <= span->highest &&
+	       span->peak >= span->highest && span->peak >= span->sum - span->lowest &&
+	       span->entries >= 0 && span->exits >= 0 && is_within(span->reset_time, hour) &&
+	       is_within(span->last_event_time, hour) && is_within(span->last_change_time, hour);
+}
+
 int64_t summary_last_hour(struct store *store, int64_t space)
 {
 	struct query *query = store_query(store, SQL_SUMMARY_LAST_HOUR);

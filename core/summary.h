@@ -35,6 +35,13 @@ typedef void summary_found(void *context, int level, int64_t span, const struct 
 void summary_each(struct store *store, int64_t space, int level, int64_t first, int64_t last,
 		  summary_found *found, void *context);
 
+/* The same for the first `most` hours of those. */
+void summary_page(struct store *store, int64_t space, int64_t first, int64_t last, int64_t most,
+		  summary_found *found, void *context);
+
+/* Can a summary be that of an hour, whatever happened in it? For hours of which nothing else is known. */
+bool summary_is_sound(const struct summary *summary, int64_t hour);
+
 /* The last hour with a change; -1 if there is none. */
 int64_t summary_last_hour(struct store *store, int64_t space);
 

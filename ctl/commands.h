@@ -28,7 +28,7 @@ command_run rebuild_run, check_run;
 command_run settings_run;
 command_run export_registry_run, export_crossings_run, import_registry_run;
 command_run doctor_run;
-command_run backup_run, restore_run;
+command_run backup_run, restore_run, prune_run;
 command_run replay_run, simulate_run, seed_data_run;
 
 #endif

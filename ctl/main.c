@@ -69,6 +69,12 @@
 	"Stop headcount-gateway before. FILE is copied and verified; nothing changes unless it is sound,\n" \
 	"and the database of before stays beside, with the time in its name. An older program's backup is\n" \
 	"brought up to date. Run it as the user who owns the database, or as root."
+#define PRUNE \
+	"What every hour came to stays: counts, entries and exits by whole hours in UTC are as before,\n" \
+	"finer ones are gone. Events before the time that come later are rejected as too_old, and what\n" \
+	"would change the past before it is refused. It can't be taken back: a backup comes first.\n" \
+	"The gateway does it between the crossings that come in, and the file shrinks. Ctrl-C ends the\n" \
+	"waiting, not the work."
 #define SIMULATE \
 	"People walk through the doorways of all DPUs that are installed now; with --dpus N, of N\n" \
 	"DPUs sim-1 to sim-N, which are made with their doorways and spaces if they are missing.\n" \
@@ -169,6 +175,9 @@ static const struct command commands[] = {
 		"Copy the database into a file, while it is in use, and verify that", BACKUP, NULL},
 	{"restore", "FILE", 1, 1, restore_run,
 		"Put a backup in the database's place; the gateway must be stopped", RESTORE, NULL},
+
+	{"prune", "", 0, 0, prune_run,
+		"Remove the crossings of long ago: --before is needed", PRUNE "\n" TIMES, NULL},
 
 	{"replay", "FILE.csv", 1, 1, replay_run,
 		"Send the crossings of a CSV file ('-': standard input)", REPLAY, NULL},

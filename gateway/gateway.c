@@ -18,6 +18,7 @@
 #include "log.h"
 #include "metrics.h"
 #include "program.h"
+#include "pruning.h"
 #include "publish.h"
 #include "registry.h"
 #include "topics.h"
@@ -25,6 +26,8 @@
 /* A batch ends at config.batch_items, or earlier at one of these: */
 #define BATCH_US 100000                        /* displays are not to wait for more than a blink */
 #define BATCH_BYTES (INT64_C(4) * 1024 * 1024) /* bounds memory when messages are large */
+
+#define PRUNE_US 5000 /* a batch waits no longer for that */
 
 #define RETRY_FIRST_MS 100
 #define RETRY_MOST_MS 10000
@@ -39,6 +42,8 @@ struct gateway {
 	struct health health;
 	struct receivers receivers;
 	struct broker *broker;
+	struct pruning *pruning;
+	int64_t prune_due_ms; /* when to go on with it */
 	struct publish *publish;
 	struct announce *announce;
 	char *health_topic;
@@ -209,6 +214,7 @@ static void publish_confirmation(void *context, const char *topic, const void *p
 static void store_batch(struct gateway *gateway)
 {
 	const struct ingest_counters *counters = ingest_counters(gateway->ingest);
+	int64_t commands = counters->commands;
 
 	fill_batch(gateway);
 	if (ingest_items(gateway->ingest) == 0)
@@ -221,6 +227,8 @@ static void store_batch(struct gateway *gateway)
 		  counters->commit_us_last);
 	ingest_answers(gateway->ingest, publish_answer, gateway);
 	ingest_confirmations(gateway->ingest, publish_confirmation, gateway);
+	if (counters->commands > commands)
+		pruning_look(gateway->pruning);
 	storing_worked(gateway);
 }
 
@@ -246,6 +254,23 @@ static void store_daily_resets(struct gateway *gateway)
 		storing_worked(gateway);
 	else
 		storing_failed(gateway);
+}
+
+/* A slice, then a pause as long: the processor and the disk are for the crossings that come in. */
+static void prune_some(struct gateway *gateway)
+{
+	int64_t begin_ms = now_ms();
+
+	if (!may_store(gateway) || !pruning_is_due(gateway->pruning) ||
+	    begin_ms < gateway->prune_due_ms)
+		return;
+	if (pruning_go_on(gateway->pruning, PRUNE_US) == RESULT_OK)
+		storing_worked(gateway);
+	else
+		storing_failed(gateway);
+	if (!pruning_is_due(gateway->pruning))
+		log_notice("pruned: the crossings before the horizon are gone");
+	gateway->prune_due_ms = 2 * now_ms() - begin_ms;
 }
 
 /* Publishing */
@@ -327,6 +352,8 @@ static int wait_ms(const struct gateway *gateway)
 		wait = MIN(wait, gateway->connect_ms - now);
 	if (gateway->ready)
 		wait = MIN(wait, gateway->health.due_ms - now);
+	if (pruning_is_due(gateway->pruning) && may_store(gateway))
+		wait = MIN(wait, gateway->prune_due_ms - now);
 	if (gateway->metrics != NULL)
 		wait = MIN(wait, gateway->metrics_due_ms - now);
 	if (gateway->watchdog_ms > 0)
@@ -380,6 +407,7 @@ static void turn(struct gateway *gateway)
 	connect_if_due(gateway);
 	store_batch(gateway);
 	store_daily_resets(gateway);
+	prune_some(gateway);
 	notice_broker(gateway);
 	publish_what_is_due(gateway);
 	broker_tend(gateway->broker);
@@ -440,6 +468,7 @@ enum result gateway_new(const struct config *config, const char *config_path, st
 						.health = &gateway->health,
 						.discovery_prefix = config->home_assistant_prefix};
 	gateway->broker = broker_new(config, &gateway->receivers, reterr_problem);
+	gateway->pruning = pruning_new(store);
 	gateway->publish = publish_new(store, gateway->broker, config->publish_interval_ms);
 	gateway->announce = announce_new(config, store, gateway->broker);
 	gateway->receivers.announce = gateway->announce;
@@ -466,6 +495,7 @@ void gateway_free(struct gateway *gateway)
 	metrics_stop(gateway->metrics);
 	announce_free(gateway->announce);
 	publish_free(gateway->publish);
+	pruning_free(gateway->pruning);
 	broker_free(gateway->broker);
 	ingest_free(gateway->ingest);
 	if (gateway->signals >= 0)

@@ -10,19 +10,23 @@
  *     request RECEIVED NUMBER COMMAND   the same for a registry command, whose answer has the NUMBER
  *     commit                            stores the batch: "publish TOPIC NUMBER PAYLOAD"…, "ok"
  *     daily NOW                         writes the daily resets that are due: "ok HOW-MANY"
- *     at SPACE INSTANT…                 "ok COUNT NET COUNT NET …"
+ *     at SPACE INSTANT…                 "ok COUNT NET AS-OF COUNT NET AS-OF …"
  *     now SPACE                         "ok COUNT NET"
  *     check SPACE                       "differs SENTENCE"…, "ok" or "ok differs"
+ *     prune                             does one step of pruning: "ok more" or "ok done"
+ *     buckets SPACE EDGE…               "bucket …" with the numbers of each, "ok", or "ok unknown"
  *     reopen                            closes the database and opens it again: "ok" */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "buckets.h"
 #include "config.h"
 #include "history.h"
 #include "ingest.h"
 #include "occupancy.h"
+#include "pruning.h"
 #include "registry.h"
 #include "space.h"
 #include "store.h"
@@ -33,6 +37,7 @@ struct driver {
 	struct store *writer;
 	struct store *reader; /* answers come the way in which other programs read */
 	struct ingest *ingest;
+	struct pruning *pruning;
 	char **words;   /* of the line in hand */
 	int64_t resets; /* written by the last "daily" */
 };
@@ -53,10 +58,12 @@ static void open_all(struct driver *driver)
 	driver->writer = open_store(driver->path, STORE_WRITER);
 	driver->reader = open_store(driver->path, STORE_READER);
 	driver->ingest = ingest_new(driver->writer, &driver->config);
+	driver->pruning = pruning_new(driver->writer);
 }
 
 static void close_all(struct driver *driver)
 {
+	pruning_free(driver->pruning);
 	ingest_free(driver->ingest);
 	store_close(driver->reader);
 	store_close(driver->writer);
@@ -142,9 +149,10 @@ static enum result print_counts(struct store *store, void *context)
 		return result;
 	printf("ok");
 	for (char **when = instants; *when != NULL; when++) {
-		struct occupancy found = history_at(store, space.key, number(*when)).occupancy;
+		struct history_point found = history_at(store, space.key, number(*when));
 
-		printf(" %" PRId64 " %" PRId64, found.count, found.net);
+		printf(" %" PRId64 " %" PRId64 " %" PRId64, found.occupancy.count,
+		       found.occupancy.net, found.as_of);
 	}
 	printf("\n");
 	return RESULT_OK;
@@ -214,6 +222,55 @@ static void check(struct driver *driver)
 	answer_by(driver, check_space);
 }
 
+static void print_bucket(void *context, const struct bucket *bucket)
+{
+	(void)context;
+	printf("bucket %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64
+	       " %" PRId64 " %" PRId64 " %.6f\n",
+	       bucket->opening.count, bucket->closing.count, bucket->closing.net, bucket->entries,
+	       bucket->exits, bucket->lowest, bucket->highest, bucket->highest_time,
+	       bucket->average);
+}
+
+static enum result print_buckets(struct store *store, void *context)
+{
+	const struct driver *driver = context;
+	g_auto(GStrv) words = g_strsplit(driver->words[2], "\t", -1);
+	g_autoptr(GArray) edges = g_array_new(FALSE, FALSE, sizeof(instant));
+	struct space_state space;
+	enum result result = space_find(store, driver->words[1], 0, &space);
+
+	if (result != RESULT_OK)
+		return result;
+	for (char **word = words; *word != NULL; word++) {
+		instant edge = number(*word);
+		g_array_append_val(edges, edge);
+	}
+	result = buckets_read(store, space.key, (const instant *)(void *)edges->data, edges->len,
+			      INT64_MAX, print_bucket, NULL);
+	printf(result == RESULT_OK ? "ok\n" : "ok unknown\n");
+	return RESULT_OK;
+}
+
+static void buckets(struct driver *driver)
+{
+	answer_by(driver, print_buckets);
+}
+
+static void prune(struct driver *driver)
+{
+	enum result result = RESULT_OK;
+
+	pruning_look(driver->pruning);
+	if (pruning_is_due(driver->pruning))
+		result = pruning_go_on(driver->pruning, 0);
+	store_tidy(driver->writer);
+	if (result == RESULT_OK)
+		printf(pruning_is_due(driver->pruning) ? "ok more\n" : "ok done\n");
+	else
+		print_end(driver->writer, result);
+}
+
 static void reopen(struct driver *driver)
 {
 	close_all(driver);
@@ -234,6 +291,8 @@ static const struct command {
 	{"at",      3, at},
 	{"now",     2, now},
 	{"check",   2, check},
+	{"prune",   1, prune},
+	{"buckets", 3, buckets},
 	{"reopen",  1, reopen},
 };
 /* clang-format on */

@@ -12,8 +12,11 @@ from harness import SANITIZER_ENVIRONMENT, bin_dir
 class Driver:
     def __init__(self, database):
         self.database = database
-        self.process = subprocess.Popen(
-            [str(bin_dir() / "test-driver"), str(database)],
+        self.process = self.start()
+
+    def start(self):
+        return subprocess.Popen(
+            [str(bin_dir() / "test-driver"), str(self.database)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -59,9 +62,31 @@ class Driver:
                 answers[int(number)] = json.loads(payload)
         return answers
 
-    def at(self, space, instants):
+    def look_back(self, space, instants):
+        """(count, net, as_of) for each."""
         numbers = [int(word) for word in self.ask("at", space, *instants)[1].split()]
-        return list(zip(numbers[::2], numbers[1::2]))
+        return list(zip(numbers[::3], numbers[1::3], numbers[2::3]))
+
+    def at(self, space, instants):
+        found = self.look_back(space, instants)
+        assert [as_of for _, _, as_of in found] == list(instants)
+        return [(count, net) for count, net, _ in found]
+
+    def buckets(self, space, edges):
+        """The numbers of each, or None if they are not known any more."""
+        lines, end = self.ask("buckets", space, *edges)
+        if end == "unknown":
+            return None
+        return [[float(word) for word in line.split()[1:]] for line in lines]
+
+    def prune_some(self):
+        """A step; is there more?"""
+        return self.ask("prune")[1] == "more"
+
+    def kill(self):
+        self.process.kill()
+        self.process.communicate()
+        self.process = self.start()
 
     def now(self, space):
         return tuple(int(word) for word in self.ask("now", space)[1].split())
