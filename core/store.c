@@ -53,7 +53,7 @@ struct store {
 	uint64_t file;
 	gint64 replaced_us; /* when to look next whether it is still that */
 	int64_t tidy_bytes; /* how long the WAL is to be when store_tidy tries next */
-	bool shrunk;        /* the file is longer than it need be until store_tidy */
+	bool shrunk;        /* to the end: the file is longer than it need be until store_tidy */
 };
 
 static bool writes(const struct store *store)
@@ -673,14 +673,12 @@ bool store_shrink(struct store *store, int pages)
 	enum { NONE, FULL, INCREMENTAL };
 	char shrink[48];
 
-	if (pragma_integer(store, "PRAGMA auto_vacuum") != INCREMENTAL ||
-	    pragma_integer(store, "PRAGMA freelist_count") == 0)
+	store->shrunk = pragma_integer(store, "PRAGMA auto_vacuum") != INCREMENTAL ||
+			pragma_integer(store, "PRAGMA freelist_count") == 0;
+	if (store->shrunk)
 		return false;
 	snprintf(shrink, sizeof shrink, "PRAGMA incremental_vacuum(%d)", pages);
-	if (!execute(store, shrink))
-		return false;
-	store->shrunk = true;
-	return true;
+	return execute(store, shrink);
 }
 
 /* Copies */

@@ -95,7 +95,7 @@ MUST_USE enum result store_examine(struct store *store, bool deep, int64_t withi
 				   store_damage *found, void *context);
 
 /* Gives up to `pages` free pages of the file back to the file system, as far as it was made so that it can shrink; the file
- * is smaller after the next store_tidy. False if none is left. Within store_transaction. */
+ * is smaller after the next store_tidy. False if none was left. Within store_transaction. */
 bool store_shrink(struct store *store, int pages);
 
 int64_t store_file_bytes(const struct store *store);

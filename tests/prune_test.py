@@ -4,24 +4,21 @@ The first part gives random stories to the program without a broker and judges i
 repeats one. The second has a real gateway.
 """
 
-import bisect
-import copy
 import json
 import random
-import sqlite3
 
 import pytest
 
 import bucket_oracle
 import oracle
 import recount
-from crash_test import DPUS, START, build, create
+from crash_test import DPUS, START, build
 from driver import Driver
 from harness import Api, Broker, Gateway, Headcount, wait_until
 from loader import Loader
-from oracle import HOUR, RESET
+from oracle import HOUR
 from property_test import folder, parsed_item, run, seed  # noqa: F401 (fixtures)
-from story import DAY, Commit, Message, Story, payload, rfc3339
+from story import DAY, Commit, Message, Story, rfc3339
 
 
 class Past:
@@ -171,3 +168,156 @@ def test_what_is_promised_after_a_prune_is_what_the_oracle_says(seed, folder):  
             driver.commit()
             check_answers(driver, past, dice, span)
             check_buckets(driver, past, dice, span)
+
+
+# A real gateway
+
+FIRST = START // DAY * DAY
+HORIZON = FIRST + 5 * DAY
+EVENTS = 40_000
+STEP = 10 * DAY // EVENTS
+
+
+@pytest.fixture
+def gateway(tmp_path):
+    with Broker(tmp_path) as broker, Gateway(broker, tmp_path) as running:
+        build(running)
+        yield running
+
+
+@pytest.fixture
+def headcount(gateway):
+    return Headcount(gateway.config)
+
+
+def events(first, count, dice):
+    for n in range(first, first + count):
+        item = {"dpu_event_time": FIRST + n * STEP, "count": dice.choice((1, 1, -1)), "seq": n}
+        yield dice.choice(DPUS), item
+
+
+def send(gateway, items):
+    by_dpu = {}
+    for dpu, item in items:
+        by_dpu.setdefault(dpu, []).append(item)
+    with Loader(gateway.broker.port, "prune") as loader:
+        for dpu, mine in by_dpu.items():
+            for first in range(0, len(mine), 500):
+                loader.send(f"dpu/{dpu}/events", json.dumps(mine[first : first + 500]).encode())
+        loader.flush()
+
+
+def rows(gateway, where="1"):
+    return gateway.value(f"SELECT count(*) FROM installation_count WHERE {where}")
+
+
+def fill(gateway, count=EVENTS):
+    send(gateway, events(0, count, random.Random(5)))
+    wait_until(lambda: rows(gateway) == count, 120, "all are stored")
+
+
+def text_of(instant):
+    return rfc3339(instant).replace("+00:00", "Z")
+
+
+def day(instant):
+    return rfc3339(instant)[:10]
+
+
+def test_a_prune_that_is_killed_goes_on_and_takes_events_meanwhile(gateway, headcount):
+    fill(gateway)
+    before = recount.world_of(gateway)
+    pages = gateway.value("SELECT page_count FROM pragma_page_count")
+    # What comes in meanwhile: of now, and of long ago.
+    fresh = list(events(EVENTS, 4000, random.Random(6)))
+    old = list(events(100, 50, random.Random(7)))
+    headcount("prune", "--before", day(HORIZON), "--no-wait")
+    for n in range(8):
+        send(gateway, fresh[n * 500 : n * 500 + 500] + old)
+        if rows(gateway, f"dpu_event_time < {HORIZON}") > 0 or n == 0:
+            gateway.kill()
+            gateway.start()
+    assert headcount.json("prune", "--before", day(HORIZON)) == {
+        "horizon": text_of(HORIZON),
+        "done": True,
+    }
+    wait_until(lambda: rows(gateway, f"dpu_event_time >= {FIRST + EVENTS * STEP}") == 4000, 60, "all is in")
+    assert rows(gateway, f"dpu_event_time < {HORIZON}") == 0
+    assert gateway.value("SELECT freelist_count FROM pragma_freelist_count") == 0
+    assert gateway.value("SELECT page_count FROM pragma_page_count") < pages
+    assert gateway.database.stat().st_size < pages * 4096
+    assert gateway.value("SELECT count(*) FROM rejected_event WHERE reason <> 'too_old'") == 0
+    wait_until(
+        lambda: gateway.value("SELECT count(*) FROM rejected_event") == len({str(item) for item in old}),
+        30,
+        "each that is too old is kept once",
+    )
+    before.events |= recount.world_of(gateway).events
+    recount.check_counts(before, gateway)
+    recount.wait_for_retained(gateway)
+    assert "all in step" in headcount("check")
+    headcount("rebuild")
+    recount.check_counts(before, gateway)
+
+
+def test_what_would_change_the_pruned_past_is_refused(gateway, headcount):
+    fill(gateway, 4000)
+    headcount("space", "add", "other")
+    headcount("prune", "--before", day(HORIZON))
+    earlier, later = rfc3339(HORIZON - 1), rfc3339(HORIZON)
+    before = recount.counts_now(gateway)
+    for refused in (
+        ("reset", "house", "5", "--at", earlier),
+        ("installation", "set", "1", "--orientation", "1"),  # dpu-0 faces out
+        ("installation", "set", "1", "--until", earlier),
+        ("installation", "remove", "1"),
+        ("move", "dpu-2", "door-2", "--at", earlier),
+        ("doorway", "set", "door-0", "--space", "other"),
+        ("space", "set", "room-0", "--parent", "other"),
+        ("prune", "--before", day(HORIZON - DAY)),
+        ("prune", "--before", rfc3339(HORIZON + 1)),
+        ("prune", "--before", "2100-01-01"),
+    ):
+        result = headcount.run(*refused)
+        assert result.returncode == 1, refused
+    assert text_of(HORIZON) in headcount.run("installation", "remove", "1").stderr
+    assert recount.counts_now(gateway) == before
+    assert "all in step" in headcount("check")
+    # What begins at the horizon is free.
+    headcount("reset", "house", "5", "--at", later)
+    headcount("installation", "set", "1", "--until", later)
+    headcount("installation", "add", "--dpu", "dpu-0", "--doorway", "door-0", "--from", later)
+    headcount("space", "set", "room-0", "--name", "Hall", "--capacity", "9")
+    assert "all in step" in headcount("check")
+    assert gateway.value("SELECT count(*) FROM rejected_event") == 0
+
+
+def test_http_answers_by_the_hour_and_says_so(gateway, headcount, tmp_path):
+    fill(gateway)
+    with Api(gateway, tmp_path) as api:
+        hour = FIRST + 3 * HOUR
+        span = {"start": day(FIRST), "end": day(HORIZON + DAY)}
+        whole = api.ask("/spaces/house/counts", interval="1h", **span)["buckets"]
+        within = api.ask("/spaces/house", time=rfc3339(hour + 60_000))
+        assert within["as_of"] == text_of(hour + 60_000)
+        headcount("prune", "--before", day(HORIZON))
+        assert rows(gateway, f"dpu_event_time < {HORIZON}") == 0
+        after = api.ask("/spaces/house/counts", interval="1h", **span)["buckets"]
+        for old, new in zip(whole, after, strict=True):
+            if new["start"] < rfc3339(HORIZON):
+                old["max_time"] = old["start"]
+            assert old == new
+
+        answer = api.get("/spaces/house/counts", interval="5m", **span)
+        assert answer.status == 400
+        assert "only whole hours" in answer.json()["detail"]
+        # Another instant than before: what the api remembers of the past stays true.
+        answer = api.ask("/spaces/house", time=rfc3339(hour + 120_000))
+        assert answer["as_of"] == text_of(hour - 1)
+        opening = {bucket["start"]: bucket["opening"] for bucket in after}
+        assert answer["count"] == opening[text_of(hour)]
+
+        assert api.get("/spaces/house/events", **span).status == 410
+        items = api.pages("/spaces/house/events")
+        assert items
+        assert min(item["dpu_event_time"] for item in items) >= rfc3339(HORIZON)[:19]
