@@ -11,7 +11,8 @@
 #include "occupancy.h"
 #include "space.h"
 
-#define MODE 0600 /* of a backup: who has been where is nobody else's business */
+#define EXAMINE_MS INSTANT_DAY /* as long as it takes */
+#define MODE 0600              /* of a backup: who has been where is nobody else's business */
 
 static enum result file_failed(const char *path, struct problem *reterr_problem)
 {
@@ -104,21 +105,35 @@ static enum result examine_spaces(struct store *store, struct examination *exami
 			   "what is derived is not in step with the facts: headcount rebuild");
 }
 
-static enum result examine(struct store *store, void *context)
+static enum result examine_contents(struct store *store, void *context)
 {
 	struct examination *examination = context;
-	bool quick = examination->watch->quick;
-	enum result result = store_verify(store, !quick, examination->problem);
 
-	return result == RESULT_OK && !quick ? examine_spaces(store, examination) : result;
+	if (!store_references_hold(store))
+		return problem_set(examination->problem, RESULT_FAILED, "",
+				   "the copy is damaged: rows refer to others that are missing");
+	return examine_spaces(store, examination);
+}
+
+static void note_damage(void *context, const char *sentence)
+{
+	struct examination *examination = context;
+
+	examination->differences++;
+	problem_set(examination->problem, RESULT_FAILED, "", "the copy is damaged: %s", sentence);
 }
 
 static enum result examine_copy(struct store *store, const struct backup_watch *watch,
 				struct problem *reterr_problem)
 {
 	struct examination examination = {.watch = watch, .problem = reterr_problem};
-	enum result result = store_transaction(store, examine, &examination);
+	enum result result =
+		store_examine(store, !watch->quick, EXAMINE_MS, note_damage, &examination);
 
+	if (result == RESULT_OK && examination.differences > 0)
+		return RESULT_FAILED;
+	if (result == RESULT_OK && !watch->quick)
+		result = store_transaction(store, examine_contents, &examination);
 	if (store_failed(store))
 		problem_set(reterr_problem, result, "", "the copy can't be read: %s",
 			    store_error(store));

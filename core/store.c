@@ -822,40 +822,18 @@ enum result store_copy(const char *from, const char *to, store_copied *copied, v
 	return result == RESULT_OK ? leave_wal(to, reterr_problem) : result;
 }
 
-/* The first row of a check must not be there, or say "ok". */
-static enum result verify_by(struct store *store, const char *pragma,
-			     struct problem *reterr_problem)
+bool store_references_hold(struct store *store)
 {
 	sqlite3_stmt *statement = NULL;
-	enum result result = RESULT_OK;
-	int code = sqlite3_prepare_v2(store->database, pragma, -1, &statement, NULL);
+	int code = sqlite3_prepare_v2(store->database, "PRAGMA foreign_key_check", -1, &statement,
+				      NULL);
 
 	if (code == SQLITE_OK)
 		code = sqlite3_step(statement);
-	if (code == SQLITE_ROW) {
-		const char *found = (const char *)sqlite3_column_text(statement, 0);
-
-		if (g_strcmp0(found, "ok") != 0)
-			result = problem_set(reterr_problem, RESULT_FAILED, "",
-					     "%s is damaged: %s: %s", store->path, pragma, found);
-	} else if (code != SQLITE_DONE) {
-		result = problem_set(reterr_problem, RESULT_FAILED, "", "%s is damaged: %s",
-				     store->path, sqlite3_errmsg(store->database));
-	}
+	if (code != SQLITE_ROW && code != SQLITE_DONE)
+		remember_failure(store, code, "references");
 	sqlite3_finalize(statement);
-	return result;
-}
-
-enum result store_verify(struct store *store, bool thorough, struct problem *reterr_problem)
-{
-	enum result result;
-
-	if (!thorough)
-		return verify_by(store, "PRAGMA quick_check(1)", reterr_problem);
-	result = verify_by(store, "PRAGMA integrity_check(1)", reterr_problem);
-	if (result == RESULT_OK)
-		result = verify_by(store, "PRAGMA foreign_key_check", reterr_problem);
-	return result;
+	return code == SQLITE_DONE;
 }
 
 bool store_empty_wal(const char *path)

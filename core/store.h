@@ -43,10 +43,8 @@ typedef bool store_copied(void *context, int64_t bytes, int64_t whole);
 MUST_USE enum result store_copy(const char *from, const char *to, store_copied *copied,
 				void *context, struct problem *reterr_problem);
 
-/* Reads the whole file and says what is wrong with it: pages, rows and, if it is thorough, indexes and references.
- * RESULT_FAILED if something is. Within store_transaction. */
-MUST_USE enum result store_verify(struct store *store, bool thorough,
-				  struct problem *reterr_problem);
+/* Does every row that another one refers to exist? Within store_transaction. */
+bool store_references_hold(struct store *store);
 
 /* Empties the WAL of a database that nobody writes, so that its file alone is all of it. False: it can't be opened, or a
  * reader keeps it. */

@@ -9,6 +9,7 @@
 #include "doctor.h"
 #include "event.h"
 #include "list.h"
+#include "retention.h"
 
 #define QUICK_MS 10000
 #define DEEP_MS (INT64_C(24) * 3600 * 1000)
@@ -278,11 +279,7 @@ void doctor_dpu_clocks(struct doctor *doctor)
 
 static enum result read_horizon(struct store *store, void *ret_horizon)
 {
-	struct query *query = store_query(store, SQL_META_RETENTION_HORIZON);
-
-	if (query_next(query))
-		*(instant *)ret_horizon = query_integer(query, 0);
-	query_end(query);
+	*(instant *)ret_horizon = retention_horizon(store);
 	return RESULT_OK;
 }
 
