@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 import recount
-from crash_test import DPUS, build
-from harness import Api, Broker, Gateway, Headcount, Subscriber, retained_topics, wait_until
+from devices import DPUS, build
+from harness import Api, Broker, Gateway, Headcount, retained_topics, wait_until
 from loader import Loader
 
 START = 1_700_000_000_000

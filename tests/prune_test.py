@@ -12,7 +12,7 @@ import pytest
 import bucket_oracle
 import oracle
 import recount
-from crash_test import DPUS, START, build
+from devices import DPUS, START, build
 from driver import Driver
 from harness import Api, Broker, Gateway, Headcount, wait_until
 from loader import Loader
