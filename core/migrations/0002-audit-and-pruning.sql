@@ -12,3 +12,7 @@ CREATE TABLE audit (
 	status INTEGER NOT NULL   -- of the answer, as HTTP has it
 ) STRICT;
 CREATE INDEX audit_time ON audit (time);
+
+-- How far a prune has come (core/pruning.c).
+ALTER TABLE meta ADD COLUMN settled_until INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE meta ADD COLUMN pruned_until INTEGER NOT NULL DEFAULT 0;
