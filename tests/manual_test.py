@@ -56,7 +56,7 @@ def test_every_command_is_there_with_its_options():
     assert len(commands) > 20
     everywhere = options_in(said("headcount", "--help"))
     for command in commands:
-        found = re.search(rf"^   {command}( [^a-z\n][^\n]*)?\n(.*?)(?=^ {{0,3}}\S)", text, re.M | re.S)
+        found = re.search(rf"^   {command}( [^a-z\n-][^\n]*)?\n(.*?)(?=^ {{0,3}}\S)", text, re.M | re.S)
         assert found, command
         assert options_in(found[2]) == options_in(said("headcount", *command.split(), "--help")) - everywhere
 
