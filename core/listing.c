@@ -115,22 +115,22 @@ static const struct {
 	const char *object;
 	enum sql rows;
 	bool numbered; /* ids are numbers */
+	bool timed;    /* the parameters ?3 and ?4 of the rows are from and until, not filters */
 	show *show;
-	struct filter filters[2]; /* parameters ?3 and ?4 of the rows; the first one given decides which rows */
-	bool timed; /* these parameters are from and until instead */
+	struct filter filters[2]; /* parameters ?3 and ?4; the first one given decides which rows */
 } listings[] = {
-	[LISTING_SPACES] = {"space", SQL_LISTING_SPACES, false, show_registered,
+	[LISTING_SPACES] = {"space", SQL_LISTING_SPACES, false, false, show_registered,
 		{BY(parent, SPACES_OF_PARENT)}},
-	[LISTING_SPACE_STATES] = {"space", SQL_LISTING_SPACES, false, show_space_state,
+	[LISTING_SPACE_STATES] = {"space", SQL_LISTING_SPACES, false, false, show_space_state,
 		{BY(parent, SPACES_OF_PARENT)}},
-	[LISTING_DOORWAYS] = {"doorway", SQL_LISTING_DOORWAYS, false, show_registered,
+	[LISTING_DOORWAYS] = {"doorway", SQL_LISTING_DOORWAYS, false, false, show_registered,
 		{BY(space, DOORWAYS_OF_SPACE)}},
-	[LISTING_DPUS] = {"dpu", SQL_LISTING_DPUS, false, show_registered, {{0}}},
-	[LISTING_DPU_STATES] = {"dpu", SQL_LISTING_DPUS, false, show_dpu_state, {{0}}},
-	[LISTING_INSTALLATIONS] = {"installation", SQL_LISTING_INSTALLATIONS, true, show_registered,
+	[LISTING_DPUS] = {"dpu", SQL_LISTING_DPUS, false, false, show_registered, {{0}}},
+	[LISTING_DPU_STATES] = {"dpu", SQL_LISTING_DPUS, false, false, show_dpu_state, {{0}}},
+	[LISTING_INSTALLATIONS] = {"installation", SQL_LISTING_INSTALLATIONS, true, false, show_registered,
 		{BY(dpu_id, INSTALLATIONS_OF_DPU), BY(doorway_id, INSTALLATIONS_OF_DOORWAY)}},
-	[LISTING_AUDIT] = {"audit", SQL_LISTING_AUDIT, true, show_audited, {{0}}, .timed = true},
-	[LISTING_REJECTED_EVENTS] = {"rejected-event", SQL_LISTING_REJECTED, true, show_rejected,
+	[LISTING_AUDIT] = {"audit", SQL_LISTING_AUDIT, true, true, show_audited, {{0}}},
+	[LISTING_REJECTED_EVENTS] = {"rejected-event", SQL_LISTING_REJECTED, true, false, show_rejected,
 		{BY(dpu_id, REJECTED_OF_DPU), BY(reason, REJECTED_OF_REASON)}},
 };
 /* clang-format on */
