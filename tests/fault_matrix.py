@@ -77,6 +77,9 @@ class System:
         self.trouble = Trouble(self.folder / "trouble", self.keeps_record)
         self.gateway.environment = self.trouble.environment()
         self.api = Api(self.gateway, self.folder) if self.with_api else None
+        self.api_trouble = Trouble(self.folder / "api-trouble")
+        if self.with_api:
+            self.api.environment = self.api_trouble.environment()
         self.devices = Devices(self.broker, self.dice, self.rate, self.confirm)
         self.watch = Watch(self.broker, self.api)
 
@@ -486,6 +489,29 @@ for library, most, *ends in (
     no_memory(library, most, *ends)
 
 
+# The HTTP side
+
+
+def api_trouble(name, point, most, **options):
+    """It may answer that it can't, or end; what it answers must be right."""
+
+    @cell(name, times=20)
+    def fail(system):
+        seed = system.dice.randrange(2**31)
+        system.api_trouble.arm(point, system.dice.randint(1, most), times=system.dice.randint(1, 3), seed=seed, **options)
+        wait_until(lambda: system.api_trouble.fired() or not system.api.running, 30, "a call has failed")
+        system.wait(0.05, 0.2)
+        system.api_trouble.disarm()
+        code = 0 if system.api.running else system.api.wait()
+        assert code in (0, -signal.SIGTRAP, -signal.SIGABRT, os.EX_IOERR), f"the HTTP side ended with {code}"
+
+
+api_trouble("http side: read fails", "failing read", 50)
+api_trouble("http side: no memory for sqlite3", "no memory", 100, library="libsqlite3")
+api_trouble("http side: no memory for glib", "no memory", 300, library="libglib")
+api_trouble("http side: no memory for microhttpd", "no memory", 20, library="libmicrohttpd")
+
+
 # Time
 
 
@@ -696,7 +722,7 @@ def keep(path, rows):
 def read_arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, default=random.randrange(2**31), help="the dice (default: others each time)")
-    parser.add_argument("--cell", action="append", help="only cells with this in their name; may be repeated")
+    parser.add_argument("--cell", action="append", help="only cells with this in their name (=NAME: this one); may be repeated")
     parser.add_argument("--times", type=int, help="so many faults of each cell, and not the full number")
     parser.add_argument("--minutes", type=float, default=30, help="begin no further cell after that (default: 30)")
     parser.add_argument("--json", type=Path, help="keep the rows in this file")
@@ -704,9 +730,13 @@ def read_arguments():
     return parser.parse_args()
 
 
+def is_meant(cell, part):
+    return cell.name == part[1:] if part.startswith("=") else part in cell.name
+
+
 def main():
     arguments = read_arguments()
-    chosen = [c for c in CELLS.values() if not arguments.cell or any(part in c.name for part in arguments.cell)]
+    chosen = [c for c in CELLS.values() if not arguments.cell or any(is_meant(c, part) for part in arguments.cell)]
     if arguments.list:
         print(*(f"{c.name}: {c.times}" for c in chosen), sep="\n")
         return 0
