@@ -11,7 +11,6 @@
         finding = check(gateway, api, devices, watch, dice)     # raises Broken
 """
 
-import contextlib
 import http.client
 import json
 import threading
@@ -20,7 +19,7 @@ from typing import NamedTuple
 
 import oracle
 import recount
-from harness import Subscriber, wait_until
+from harness import Subscriber
 
 SETTLE_SECONDS = 25  # without any news: a gateway tries again after 10 s, and finds a dead connection in 20
 INSTANTS = 3  # of each space, asked of the HTTP side
