@@ -25,6 +25,7 @@ from loader import Loader
 
 START = 1_700_000_000_000
 ROOMS = [f"room-{n}" for n in range(6)]
+CELLAR = "cellar"  # a space without doorways: it changes only when somebody has counted the people
 DPUS = [f"dpu-{n}" for n in range(16)]
 STRANGER = "stranger"  # registered nowhere
 SPARE = "spare"  # registered, installed nowhere
@@ -47,6 +48,7 @@ def building():
         yield create("space", id=f"floor-{floor}", parent="house")
     for n, room in enumerate(ROOMS):
         yield create("space", id=room, parent=f"floor-{n % 2}")
+    yield create("space", id=CELLAR)
     for n, dpu in enumerate(DPUS):
         door = f"door-{n}"
         adjacent = ROOMS[(n + 1 + n % 5) % 6] if n % 3 else None

@@ -12,7 +12,7 @@ import signal
 import sqlite3
 import time
 
-from devices import Devices, build
+from devices import CELLAR, SPARE, Devices, build, create
 from harness import Api, Broker, Gateway, Publisher, Subscriber, wait_until
 from invariants import Watch, check
 from trouble import Trouble
@@ -85,11 +85,23 @@ class System:
 
     # What faults are made of
 
+    def command(self, **command):
+        with Publisher(self.broker) as operator:
+            operator.publish("registry/commands", command)
+
     def rename_dpu(self):
         """A registry command that changes no count."""
-        change = {"action": "update", "object": "dpu", "id": "spare", "values": {"name": f"{self.dice.random()}"}}
-        with Publisher(self.broker) as operator:
-            operator.publish("registry/commands", change)
+        self.command(action="update", object="dpu", id=SPARE, values={"name": f"{self.dice.random()}"})
+
+    def count_cellar(self):
+        """Changes a count that nothing else does."""
+        people = self.dice.randrange(1_000_000)
+        self.command(**create("reset", space=CELLAR, count=people))
+        wait_until(
+            lambda: self.gateway.value("SELECT count(*) FROM occupancy_now WHERE count = ?", [people]),
+            RECOVERY_SECONDS,
+            "the cellar is counted",
+        )
 
     def wait(self, least, most):
         time.sleep(self.dice.uniform(least, most))

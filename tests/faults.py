@@ -59,6 +59,7 @@ def kill_api(system):
 @cell("broker killed, gateway there", times=20)
 def kill_broker(system):
     system.wait_until_caught_up()
+    system.count_cellar()  # this is not said again by itself, and the broker has not saved it
     system.wait(0.0, 0.4)
     system.kill(system.broker)
 
