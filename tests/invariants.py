@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 import oracle
 import recount
+from devices import ROOMS
 from harness import Subscriber
 
 SETTLE_SECONDS = 25  # without any news: a gateway tries again after 10 s, and finds a dead connection in 20
@@ -156,7 +157,7 @@ class Watch:
         self.thread = threading.Thread(target=self.ask if api else self.ended.wait, daemon=True)
 
     def ask(self):
-        spaces = [f"room-{n}" for n in range(6)] + ["floor-0", "floor-1", "house"]
+        spaces = [*ROOMS, "floor-0", "floor-1", "house"]
         connection = None
         while not self.ended.wait(0.02):
             space = spaces[self.asked % len(spaces)]

@@ -71,6 +71,19 @@ static void *(*real_malloc)(size_t);
 static void *(*real_calloc)(size_t, size_t);
 static void *(*real_realloc)(void *, size_t);
 
+/* What the linker takes for libc's. */
+ssize_t our_pwrite(int descriptor, const void *bytes, size_t size, off_t at) __asm__("pwrite");
+ssize_t our_pwrite64(int descriptor, const void *bytes, size_t size, off_t at) __asm__("pwrite64");
+ssize_t our_pread(int descriptor, void *bytes, size_t size, off_t at) __asm__("pread");
+ssize_t our_pread64(int descriptor, void *bytes, size_t size, off_t at) __asm__("pread64");
+int our_fdatasync(int descriptor) __asm__("fdatasync");
+int our_fsync(int descriptor) __asm__("fsync");
+ssize_t our_write(int descriptor, const void *bytes, size_t size) __asm__("write");
+ssize_t our_send(int descriptor, const void *bytes, size_t size, int flags) __asm__("send");
+void *our_malloc(size_t size) __asm__("malloc");
+void *our_realloc(void *bytes, size_t size) __asm__("realloc");
+void *our_calloc(size_t count, size_t size) __asm__("calloc");
+
 #define LOOK_UP(name) (*(void **)(&real_##name) = dlsym(RTLD_NEXT, #name))
 
 static void look_up_memory(void)
@@ -126,13 +139,14 @@ static bool ends_in(const char *text, const char *end)
 	return size >= end_size && strcmp(text + size - end_size, end) == 0;
 }
 
+#define LINK_SIZE 32
+
 static void print_link(char *to, int descriptor)
 {
 	char digits[12];
 	size_t count = 0;
 
-	strcpy(to, "/proc/self/fd/");
-	to += strlen(to);
+	to = stpncpy(to, "/proc/self/fd/", LINK_SIZE);
 	do {
 		digits[count++] = (char)('0' + descriptor % 10);
 		descriptor /= 10;
@@ -153,7 +167,7 @@ static bool is_tcp_client(int descriptor)
 
 static enum kind kind_of(int descriptor)
 {
-	char link[32], path[4096];
+	char link[LINK_SIZE], path[4096];
 	int saved = errno;
 	ssize_t size;
 	enum kind kind = KIND_OTHER;
@@ -179,7 +193,7 @@ static enum action due(enum point point)
 {
 	uint32_t action = atomic_load(&control->action);
 
-	if (action == ACTION_NONE || (control->points & (1u << point)) == 0)
+	if (action == ACTION_NONE || (control->points & (1U << point)) == 0)
 		return ACTION_NONE;
 	if (atomic_fetch_sub(&control->countdown, 1) > 1)
 		return ACTION_NONE;
@@ -191,7 +205,7 @@ static enum action due(enum point point)
 
 static uint32_t roll(void)
 {
-	control->seed = control->seed * 1664525u + 1013904223u;
+	control->seed = control->seed * 1664525U + 1013904223U;
 	return control->seed >> 8;
 }
 
@@ -301,7 +315,7 @@ static bool is_of_database(enum kind kind)
 	return kind == KIND_WAL || kind == KIND_DB;
 }
 
-ssize_t pwrite(int descriptor, const void *bytes, size_t size, off_t at)
+ssize_t our_pwrite(int descriptor, const void *bytes, size_t size, off_t at)
 {
 	enum kind kind = kind_of(descriptor);
 	enum action action = is_of_database(kind) ? due(write_points[kind]) : ACTION_NONE;
@@ -325,12 +339,12 @@ ssize_t pwrite(int descriptor, const void *bytes, size_t size, off_t at)
 	return written;
 }
 
-ssize_t pwrite64(int descriptor, const void *bytes, size_t size, off_t at)
+ssize_t our_pwrite64(int descriptor, const void *bytes, size_t size, off_t at)
 {
-	return pwrite(descriptor, bytes, size, at);
+	return our_pwrite(descriptor, bytes, size, at);
 }
 
-ssize_t pread(int descriptor, void *bytes, size_t size, off_t at)
+ssize_t our_pread(int descriptor, void *bytes, size_t size, off_t at)
 {
 	enum action action = ACTION_NONE;
 
@@ -345,9 +359,9 @@ ssize_t pread(int descriptor, void *bytes, size_t size, off_t at)
 	return real_pread(descriptor, bytes, size, at);
 }
 
-ssize_t pread64(int descriptor, void *bytes, size_t size, off_t at)
+ssize_t our_pread64(int descriptor, void *bytes, size_t size, off_t at)
 {
-	return pread(descriptor, bytes, size, at);
+	return our_pread(descriptor, bytes, size, at);
 }
 
 static int sync_file(int descriptor, int (*sync)(int))
@@ -376,12 +390,12 @@ static int sync_file(int descriptor, int (*sync)(int))
 	return result;
 }
 
-int fdatasync(int descriptor)
+int our_fdatasync(int descriptor)
 {
 	return sync_file(descriptor, real_fdatasync);
 }
 
-int fsync(int descriptor)
+int our_fsync(int descriptor)
 {
 	return sync_file(descriptor, real_fsync);
 }
@@ -394,7 +408,7 @@ static bool meets_broker(int descriptor)
 	       kind_of(descriptor) == KIND_BROKER;
 }
 
-ssize_t write(int descriptor, const void *bytes, size_t size)
+ssize_t our_write(int descriptor, const void *bytes, size_t size)
 {
 	enum action action = meets_broker(descriptor) ? due(POINT_ACKNOWLEDGE) : ACTION_NONE;
 	ssize_t written;
@@ -407,7 +421,7 @@ ssize_t write(int descriptor, const void *bytes, size_t size)
 	return written;
 }
 
-ssize_t send(int descriptor, const void *bytes, size_t size, int flags)
+ssize_t our_send(int descriptor, const void *bytes, size_t size, int flags)
 {
 	enum action action = meets_broker(descriptor) ? due(POINT_ACKNOWLEDGE) : ACTION_NONE;
 	ssize_t sent;
@@ -461,7 +475,7 @@ static bool is_out_of_memory(const void *caller)
 	bool out;
 
 	if (looking || atomic_load(&control->action) != ACTION_FAIL ||
-	    (control->points & (1u << POINT_ALLOCATE)) == 0)
+	    (control->points & (1U << POINT_ALLOCATE)) == 0)
 		return false;
 	looking = true;
 	out = is_called_by_library(caller) && due(POINT_ALLOCATE) == ACTION_FAIL;
@@ -471,21 +485,21 @@ static bool is_out_of_memory(const void *caller)
 	return out;
 }
 
-void *malloc(size_t size)
+void *our_malloc(size_t size)
 {
 	if (real_malloc == NULL)
 		look_up_memory();
 	return is_out_of_memory(__builtin_return_address(0)) ? NULL : real_malloc(size);
 }
 
-void *realloc(void *bytes, size_t size)
+void *our_realloc(void *bytes, size_t size)
 {
 	if (real_realloc == NULL)
 		look_up_memory();
 	return is_out_of_memory(__builtin_return_address(0)) ? NULL : real_realloc(bytes, size);
 }
 
-void *calloc(size_t count, size_t size)
+void *our_calloc(size_t count, size_t size)
 {
 	if (real_calloc == NULL)
 		look_up_memory();
