@@ -231,6 +231,7 @@ def check(gateway, api, devices, watch, dice):
     check_counts(gateway, {space: oracle.after_all(all_changes) for space, all_changes in changes.items()})
     check_retained(gateway)
     if api is not None:
+        api.wait_ready()
         api.wait_connected()
         check_answers(api, changes, dice)
     watch.check()
