@@ -253,21 +253,34 @@ struct http_stream *http_answer_stream(struct http_request *request, const char 
 
 /* Sending */
 
-static struct MHD_Response *make_response(struct http_request *request)
+/* Of libmicrohttpd's two makers of a response neither keeps what it was given when there is no memory for it. */
+
+static struct MHD_Response *make_stream_response(struct http_request *request)
 {
 	struct http_stream *stream = request->stream;
+	struct MHD_Response *response;
+
+	give_time(request, g_get_monotonic_time(), STREAM_TIMEOUTS);
+	request->stream = NULL;
+	response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK_BYTES,
+						     read_stream, stream, end_stream);
+	if (response == NULL)
+		end_stream(stream);
+	return response;
+}
+
+static struct MHD_Response *make_response(struct http_request *request)
+{
 	GString *body = request->answer;
 	size_t size = body != NULL ? body->len : 0;
+	char *bytes = body != NULL ? g_string_free(body, FALSE) : NULL;
+	struct MHD_Response *response =
+		MHD_create_response_from_buffer_with_free_callback(size, bytes, g_free);
 
-	if (stream != NULL) {
-		give_time(request, g_get_monotonic_time(), STREAM_TIMEOUTS);
-		request->stream = NULL;
-		return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK_BYTES,
-							 read_stream, stream, end_stream);
-	}
 	request->answer = NULL;
-	return MHD_create_response_from_buffer_with_free_callback(
-		size, body != NULL ? g_string_free(body, FALSE) : NULL, g_free);
+	if (response == NULL)
+		g_free(bytes);
+	return response;
 }
 
 static void add_header(void *response, const char *name, const char *value)
@@ -282,7 +295,9 @@ static enum MHD_Result send_answer(struct http_request *request)
 
 	g_assert(request->answered);
 	answer_compress(request);
-	response = make_response(request);
+	response = request->stream != NULL ? make_stream_response(request) : make_response(request);
+	if (response == NULL)
+		return MHD_NO; /* the connection ends */
 	answer_each_header(request, add_header, response);
 	result = MHD_queue_response(request->connection, (unsigned)request->status, response);
 	MHD_destroy_response(response);

@@ -33,6 +33,8 @@ static bool parse(const char *text, size_t size, struct json_object **ret_object
 		tokener = json_tokener_new_ex(JSON_DEPTH + 1);
 		g_private_set(&tokeners, tokener);
 	}
+	if (tokener == NULL)
+		return false;
 	json_tokener_reset(tokener);
 	*ret_object = json_tokener_parse_ex(tokener, text, (int)size);
 	/* A number or a word might go on: a NUL says that it does not. */

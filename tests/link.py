@@ -95,7 +95,7 @@ class Link:
         heapq.heappush(self.late, (due, self.packets, to, packet))
 
     def reset(self, inside=True):
-        """Ends all TCP connections at one end; the other end is told, if nothing is cut."""
+        """Ends all TCP connections at one end; the other end is told, if nothing is cut. False if there are none."""
         here, there = (self.inside, self.near) if inside else ([], self.far)
         killed = subprocess.run(
             [*here, "ss", "--kill", "--no-header", "state", "established", "dst", there],
@@ -103,4 +103,4 @@ class Link:
             capture_output=True,
             text=True,
         ).stdout
-        assert there in killed, "no connection was reset"
+        return there in killed
