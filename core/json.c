@@ -1,5 +1,6 @@
 #include "json.h"
 
+#include <errno.h>
 #include <json-c/json.h>
 #include <limits.h>
 #include <string.h>
@@ -97,10 +98,18 @@ bool json_boolean(const struct json *json)
 	return json_object_get_boolean(object_of(json));
 }
 
+/* A value that is there has a text, but for want of memory; that ends the program, as GLib does. */
+static const char *text_of(const char *text)
+{
+	if (text == NULL)
+		g_error("json-c: %s", g_strerror(ENOMEM));
+	return text;
+}
+
 const char *json_text(const struct json *json, size_t *ret_size)
 {
 	struct json_object *object = object_of(json);
-	const char *text = json_object_get_string(object);
+	const char *text = text_of(json_object_get_string(object));
 	bool is_text = json_object_is_type(object, json_type_string);
 
 	*ret_size = is_text ? (size_t)json_object_get_string_len(object) : strlen(text);
@@ -153,6 +162,6 @@ void json_each_member(const struct json *object,
 
 const char *json_as_written(const struct json *json)
 {
-	return json_object_to_json_string_ext(
-		object_of(json), JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+	return text_of(json_object_to_json_string_ext(
+		object_of(json), JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
 }
