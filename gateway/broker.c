@@ -529,6 +529,9 @@ void broker_publish(struct broker *broker, const struct publication *publication
 	code = publish(broker, publication);
 	if (code == MOSQ_ERR_SUCCESS)
 		broker->outstanding++;
+	else if (code == MOSQ_ERR_NOMEM)
+		lose(broker, "%s",
+		     mosquitto_strerror(code)); /* the next connection says all again */
 	else
 		log_warning("%s: not published: %s", publication->topic, mosquitto_strerror(code));
 }
