@@ -1,6 +1,5 @@
 #include "json.h"
 
-#include <errno.h>
 #include <json-c/json.h>
 #include <limits.h>
 #include <string.h>
@@ -102,7 +101,7 @@ bool json_boolean(const struct json *json)
 static const char *text_of(const char *text)
 {
 	if (text == NULL)
-		g_error("json-c: %s", g_strerror(ENOMEM));
+		g_abort();
 	return text;
 }
 
