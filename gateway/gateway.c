@@ -225,8 +225,8 @@ static void store_batch(struct gateway *gateway)
 	}
 	log_debug("stored %" PRId64 " items in %" PRId64 " us", counters->batch_items_last,
 		  counters->commit_us_last);
-	ingest_answers(gateway->ingest, publish_answer, gateway);
-	ingest_confirmations(gateway->ingest, publish_confirmation, gateway);
+	answers_to_requests(ingest_answers(gateway->ingest), publish_answer, gateway);
+	answers_to_dpus(ingest_answers(gateway->ingest), publish_confirmation, gateway);
 	if (counters->commands > commands)
 		pruning_look(gateway->pruning);
 	storing_worked(gateway);

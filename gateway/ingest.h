@@ -1,26 +1,15 @@
-/* The batch: messages gathered while the last one was committed, then stored in one transaction. Knows no
+/* What comes in: messages are gathered while the last batch is committed, then stored in one transaction. Knows no
  * socket; what is to be said afterwards is handed back. */
 #ifndef HEADCOUNT_INGEST_H
 #define HEADCOUNT_INGEST_H
 
-#include <glib.h>
-
+#include "answers.h"
+#include "batch.h"
 #include "config.h"
-#include "event.h"
 #include "metric.h"
 #include "store.h"
 
 struct ingest;
-
-struct message {
-	const char *topic;
-	const char *payload; /* no NUL at its end */
-	size_t size;
-	const char *response_topic; /* MQTT 5 request; NULL if no answer is asked for */
-	const void *correlation;
-	size_t correlation_size;
-	instant received;
-};
 
 /* What has happened since the program began; only committed work counts. */
 struct ingest_counters {
@@ -46,12 +35,8 @@ size_t ingest_items(const struct ingest *ingest); /* in the batch in hand */
  * the batch is forgotten: the broker has it still. */
 MUST_USE enum result ingest_commit(struct ingest *ingest);
 
-/* Answers to the batch committed last, and what is confirmed to DPUs, for the caller to publish. A confirmation may be
- * lost: the DPU sends its events again then. */
-typedef void ingest_publish(void *context, const char *topic, const void *payload, size_t size,
-			    const void *correlation, size_t correlation_size);
-void ingest_answers(struct ingest *ingest, ingest_publish *publish, void *context);
-void ingest_confirmations(struct ingest *ingest, ingest_publish *publish, void *context);
+/* What the senders of the batch committed last are to be told, for the caller to publish. */
+const struct answers *ingest_answers(const struct ingest *ingest);
 
 const struct ingest_counters *ingest_counters(const struct ingest *ingest);
 

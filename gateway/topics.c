@@ -4,6 +4,7 @@
 
 #include "announce.h"
 #include "health.h"
+#include "ingest.h"
 
 static void store(const struct receivers *receivers, const struct message *message)
 {

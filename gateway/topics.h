@@ -5,11 +5,22 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "ingest.h"
+#include "instant.h"
 #include "json.h"
 
 struct announce;
 struct health;
+struct ingest;
+
+struct message {
+	const char *topic;
+	const char *payload; /* no NUL at its end */
+	size_t size;
+	const char *response_topic; /* MQTT 5 request; NULL if no answer is asked for */
+	const void *correlation;
+	size_t correlation_size;
+	instant received;
+};
 
 enum topic_kind {
 	TOPIC_EVENTS,       /* dpu/<id>/events */

@@ -126,7 +126,7 @@ static void commit(struct driver *driver)
 	enum result result = ingest_commit(driver->ingest);
 
 	if (result == RESULT_OK)
-		ingest_answers(driver->ingest, print_publication, NULL);
+		answers_to_requests(ingest_answers(driver->ingest), print_publication, NULL);
 	print_end(driver->writer, result);
 }
 
