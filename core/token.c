@@ -144,12 +144,15 @@ static bool read_spaces(GKeyFile *file, const char *name, char ***ret_spaces)
 	return *ret_spaces != NULL;
 }
 
+/* A value that is there but can't be read, because of its bytes or escapes, is no "never". */
 static bool read_instant(GKeyFile *file, const char *name, const char *key, instant *ret_instant)
 {
 	g_autofree char *text = g_key_file_get_string(file, name, key, NULL);
 
 	*ret_instant = INSTANT_NONE;
-	return text == NULL || instant_parse(text, strlen(text), ret_instant);
+	if (!g_key_file_has_key(file, name, key, NULL))
+		return true;
+	return text != NULL && instant_parse(text, strlen(text), ret_instant);
 }
 
 static struct token *read_token(GKeyFile *file, const char *name)

@@ -123,6 +123,9 @@ static void a_file_that_is_wrong_is_refused(void)
 		"[a]\nscopes=read;write\n" DIGEST,
 		"[a b]\nscopes=read\n" DIGEST,
 		"[a]\nscopes=read\nexpires=never\n" DIGEST,
+		"[a]\nscopes=read\nexpires=2020-01-01T00:00:00\\q\n" DIGEST, /* no such escape */
+		"[a]\nscopes=read\nexpires=2020-01-01\xff\n" DIGEST,
+		"[a]\nscopes=read\ncreated=\xff\n" DIGEST,
 		"[a]\nscopes=read\nsha256=5679d9ee\n",
 		"[a]\nscopes=read\nsha256="
 		"x679d9ee1a8832c19d709a07d1fba2ff359e0e6e5914d1dea243f4de5adc2334\n",
