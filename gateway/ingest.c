@@ -88,7 +88,8 @@ static void store_events_until(struct ingest *ingest, struct progress *done, gui
 	const struct batch *batch = &ingest->batch;
 	struct crossing *all = batch_crossings(batch);
 
-	crossing_store(ingest->store, all + done->crossings, crossings - done->crossings);
+	if (done->crossings < crossings) /* else there may be no array */
+		crossing_store(ingest->store, all + done->crossings, crossings - done->crossings);
 	for (; done->crossings < crossings; done->crossings++)
 		settle(ingest, &all[done->crossings],
 		       &g_array_index(batch->items, struct item, done->crossings));
