@@ -42,6 +42,7 @@ struct store {
 	int failure;        /* the first SQLite result code that went wrong in this transaction */
 	int failure_detail; /* the same, extended; what comes after it has codes and words of its own */
 	char failure_words[160];
+	bool working; /* within store_transaction */
 	char error[256];
 	struct {
 		void *cache;
@@ -471,8 +472,11 @@ static void end_queries(struct store *store)
 	}
 }
 
+/* What could not be undone for want of memory, which SQLite needs for that, too, is undone before anything else. */
 static enum result begin_writing(struct store *store)
 {
+	if (!sqlite3_get_autocommit(store->database) && !execute(store, "ROLLBACK"))
+		return result_of(store->failure);
 	take_step(store, STEP_BEGIN_WRITING);
 	return result_of(store->failure);
 }
@@ -514,13 +518,14 @@ enum result store_transaction(struct store *store, store_work *work, void *conte
 	bool writer = writes(store);
 	enum result result;
 
-	assert(sqlite3_get_autocommit(store->database) &&
-	       !sqlite3_stmt_busy(store->steps[STEP_LOOK]));
+	assert(!store->working);
 	store->failure = SQLITE_OK;
 	result = writer ? begin_writing(store) : begin_reading(store);
 	if (result != RESULT_OK)
 		return result;
+	store->working = true;
 	result = work(store, context);
+	store->working = false;
 	end_queries(store);
 	if (store_failed(store))
 		result = result_of(store->failure);
