@@ -23,6 +23,7 @@ from pathlib import Path
 
 from faults import CELLS
 from invariants import Broken
+from provenance import stamp
 
 
 @dataclass
@@ -42,6 +43,9 @@ class Row:
     seed: int = 0
     state: str = "held"  # or "broken", or "not run", with why
     why: str = ""
+    date: str = ""
+    commit: str = ""
+    machine: str = ""
 
 
 def run_fault(system, cell, row):
@@ -72,7 +76,7 @@ def run_system(cell, row, times, dice, folder):
 
 
 def run_cell(cell, times, seed):
-    row = Row(cell.name, seed=seed)
+    row = Row(cell.name, seed=seed, **stamp())
     begun = time.monotonic()
     if cell.needs_root and os.geteuid() != 0:
         row.state, row.why = "not run", "takes root"

@@ -22,10 +22,17 @@ def machine():
     return f"{os.cpu_count()} CPUs, {model}, {value_of('/etc/os-release', 'PRETTY_NAME', '=')}"
 
 
-def commit():
-    """Of the sources; with a + if they were changed since. "" where there is no git."""
-    asked = ["git", "-C", str(SOURCE_DIR), "describe", "--always", "--exclude=*", "--dirty=+"]
+TRIED = ("core", "gateway", "api", "ctl", "db_schema.sql", "mosquitto.conf")
+
+
+def git(*arguments):
+    asked = ["git", "-C", str(SOURCE_DIR), *arguments, "--", *TRIED]
     return subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
+
+
+def commit():
+    """The last one that changed what is tried; with a + if it was changed since. "" where there is no git."""
+    return git("log", "-1", "--format=%h") + ("+" if git("status", "--short") else "")
 
 
 def stamp():
