@@ -1,13 +1,16 @@
-"""Many displays, each a connection of its own that shows one number, as small devices do: MQTT 3.1.1 at QoS 1, no library.
+"""Many displays, each a connection of its own that shows one number. Small devices take it from the broker (MQTT 3.1.1 at QoS 1, no
+library), pages from the HTTP side's stream of changes.
 
-    with Displays(broker, ["space/A/count", …]) as crowd:
-        crowd.wait_shown({"space/A/count": 12, …}, timeout)
+    with Displays([Display(broker.port, "A"), Stream(api.port, "A"), …]) as crowd:
+        crowd.wait_shown({"A": 12, …}, timeout)
         crowd.halt(10)                             # the first ten read nothing more
         crowd.go_on()
 
 A display whose connection ends comes again.
 """
 
+import itertools
+import json
 import selectors
 import socket
 import struct
@@ -45,15 +48,21 @@ def packets_of(received):
 
 
 class Display:
-    def __init__(self, port, number, topic):
-        self.port, self.name, self.topic = port, f"display-{number}", topic
+    numbers = itertools.count()
+
+    def __init__(self, port, space):
+        self.port, self.space = port, space
+        self.name = f"display-{next(self.numbers)}"
         self.shown = None
         self.connection = None
         self.due = 0.0  # when to come, if there is no connection
 
+    def greeting(self):
+        return connect_packet(self.name) + subscribe_packet(f"space/{self.space}/count")
+
     def come(self):
         self.connection = socket.create_connection(("127.0.0.1", self.port), timeout=10)
-        self.connection.sendall(connect_packet(self.name) + subscribe_packet(self.topic))
+        self.connection.sendall(self.greeting())
         self.connection.setblocking(False)
         self.received = b""
 
@@ -68,6 +77,9 @@ class Display:
         chunk = self.connection.recv(65536)
         if not chunk:
             raise ConnectionResetError
+        return self.take(chunk)
+
+    def take(self, chunk):
         packets, self.received = packets_of(self.received + chunk)
         answers = b""
         numbers = 0
@@ -84,9 +96,23 @@ class Display:
         return numbers
 
 
+class Stream(Display):
+    """By HTTP/1.0, so that what comes is not in chunks."""
+
+    def greeting(self):
+        return f"GET /live?space={self.space} HTTP/1.0\r\nHost: display\r\n\r\n".encode()
+
+    def take(self, chunk):
+        *lines, self.received = (self.received + chunk).split(b"\n")
+        states = [line[5:] for line in lines if line.startswith(b"data:")]
+        if states:
+            self.shown = json.loads(states[-1])["count"]
+        return len(states)
+
+
 class Displays:
-    def __init__(self, broker, topics):
-        self.displays = [Display(broker.port, number, topic) for number, topic in enumerate(topics)]
+    def __init__(self, displays):
+        self.displays = displays
         self.halted = set()
         self.messages = 0
         self.ended = threading.Event()
@@ -138,9 +164,9 @@ class Displays:
         self.halted = set()
 
     def wait_shown(self, right, timeout):
-        """Waits until each shows its number of `right`, {topic: number}; None: any number."""
+        """Waits until each shows its number of `right`, {space: number}; None: any number."""
 
         def wrong():
-            return [d.topic for d in self.displays if d.shown is None or right and d.shown != right[d.topic]]
+            return [d.space for d in self.displays if d.shown is None or right and d.shown != right[d.space]]
 
         wait_until(lambda: not wrong(), timeout, lambda: f"{len(wrong())} displays show the right number: {wrong()[:5]}")

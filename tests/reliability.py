@@ -107,7 +107,7 @@ def faults_text(rows):
 def storm_cells(row):
     note = f" ({row['note']})" if row["note"] else ""
     size = "" if row["scale"] == 1 else f", at {row['scale']:g} of the size"
-    memory = f"{row['gateway_mib']:.0f}, {row['broker_mib']:.0f} MiB"
+    memory = ", ".join(f"{row[name]:.0f}" for name in ("gateway_mib", "broker_mib", "api_mib")) + " MiB"
     sent = f"{row['events']:,} + {row['refused']:,}"
     figures = (f"{row['messages']:,}", sent, row["lost"], row["doubled"], memory, row["drops"], f"{row['recovery_s']} s")
     return (f"{row['storm']}: {row['what']}{size}{note}", *figures, state_of(row))
@@ -115,7 +115,7 @@ def storm_cells(row):
 
 def storms_text(rows):
     yield STORMS
-    heads = ("storm", "messages", "events + rejected", "lost", "doubled", "memory of gateway, broker", "drops", "recovery", "")
+    heads = ("storm", "messages", "events + rejected", "lost", "doubled", "memory of gateway, broker, HTTP side", "drops", "recovery", "")
     yield table(heads, map(storm_cells, rows))
     yield origin(rows, "HEADCOUNT_BIN_DIR=build/release/bin tests/storms.py --seed SEED")
 

@@ -29,7 +29,7 @@ from pathlib import Path
 from xml.sax.saxutils import escape
 
 from devices import ROOMS
-from displays import Displays
+from displays import Display, Displays, Stream
 from faults import CELLS, Keepers
 from harness import bin_dir
 from invariants import SETTLE_SECONDS, Broken, expected_of, require
@@ -78,7 +78,8 @@ class Tried(Keepers):
 
     def __enter__(self):
         self.ledger = Ledger(self.folder / "ledger.db")
-        self.displays = Displays(self.broker, [f"space/{room}/count" for room in ROOMS * 4])
+        ways = ((Display, self.broker.port), (Stream, self.api.port))
+        self.displays = Displays([way(port, room) for way, port in ways for room in ROOMS * 2])
         super().__enter__()
         self.stack.enter_context(self.displays)
         return self

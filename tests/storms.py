@@ -31,7 +31,7 @@ from pathlib import Path
 
 import oracle
 import recount
-from displays import Displays
+from displays import Display, Displays, Stream
 from harness import Api, Broker, Gateway, Publisher, Subscriber, bin_dir, wait_until
 from invariants import Broken, require
 from ledger import Ledger
@@ -40,6 +40,7 @@ from provenance import stamp
 DAY_MS = 24 * 3_600_000
 PER_ROOM = 4  # DPUs, see tests/bench/town.h
 PATIENCE = 200  # seconds that any one thing may take
+API_MIB = 96
 OWN_FILES = 100  # that a program needs besides its connections
 
 
@@ -58,6 +59,7 @@ class Row:
     doubled: int = 0
     gateway_mib: float = 0.0  # at most
     broker_mib: float = 0.0
+    api_mib: float = 0.0
     drops: int = 0  # by the broker, as $SYS has it
     recovery_s: float = 0.0
     seconds: float = 0.0
@@ -202,7 +204,7 @@ class Site:
             self.gateway.start()
             self.api.start()
             recount.wait_for_retained(self.gateway, PATIENCE)
-            self.peaks = stack.enter_context(Peaks(self.gateway, self.broker))
+            self.peaks = stack.enter_context(Peaks(self.gateway, self.broker, self.api))
             self.drops = stack.enter_context(Drops(self.broker))
             self.stack = stack.pop_all()
         return self
@@ -261,11 +263,11 @@ class Site:
         self.row.events, self.row.refused = finding
         self.row.drops = self.drops.total()
         self.peaks.look()
-        self.row.gateway_mib = round(self.peaks.most[self.gateway], 1)
-        self.row.broker_mib = round(self.peaks.most[self.broker], 1)
+        sizes = tuple(round(most, 1) for most in self.peaks.most.values())
+        self.row.gateway_mib, self.row.broker_mib, self.row.api_mib = sizes
         require(self.row.drops == 0, f"the broker has dropped {self.row.drops} messages")
         if not sanitized():
-            for name, most, bound in zip(("gateway", "broker"), (self.row.gateway_mib, self.row.broker_mib), bounds):
+            for name, most, bound in zip(("gateway", "broker", "HTTP side"), sizes, (*bounds, API_MIB)):
                 require(most <= bound, f"the {name} took {most} MiB, more than {bound}")
 
 
@@ -388,15 +390,15 @@ def rejected(site, scale):
     site.row.note = f"{rate:,.0f}/s came"
 
 
-@storm("displays", "1,000 displays, cut at once by a restart of the broker, a tenth of them halted after it; 2,000 events/s", 1000, 96, 256)
-def displays(site, scale):
+def show(site, scale, make, restart):
+    """Displays come at once, then events; all are cut in the middle, and after that a tenth reads nothing for a while."""
     rooms = max(site.dpus // PER_ROOM, 1)
-    with Displays(site.broker, [f"space/r{n % rooms}/count" for n in range(scaled(1000, scale, 20))]) as crowd:
+    with Displays([make(f"r{n % rooms}") for n in range(scaled(1000, scale, 20))]) as crowd:
         crowd.wait_shown(right_counts(site.gateway), PATIENCE)
         events = scaled(60_000, scale, 4000)
         load = site.send(connections=100, dpus=site.dpus, events=events, rate=2000, come_again=True)
         wait_until(lambda: site.stored() > events // 4, PATIENCE, "a quarter is stored")
-        site.broker.restart()
+        restart()
         crowd.wait_shown(None, PATIENCE)
         crowd.halt(len(crowd.displays) // 10)
         load.wait()
@@ -409,8 +411,25 @@ def displays(site, scale):
         site.row.note = f"{len(crowd.displays):,} displays, {crowd.messages:,} numbers shown"
 
 
+CUT = "cut at once by a restart, a tenth of them halted after it; 2,000 events/s"
+
+
+@storm("displays", f"1,000 displays by MQTT, {CUT}", 1000, 96, 256)
+def displays(site, scale):
+    show(site, scale, lambda room: Display(site.broker.port, room), site.broker.restart)
+
+
+@storm("streams", f"1,000 displays by HTTP, {CUT}", 1000, 96, 256)
+def streams(site, scale):
+    def restart():
+        site.api.stop()
+        site.api.start()
+
+    show(site, scale, lambda room: Stream(site.api.port, room), restart)
+
+
 def right_counts(gateway):
-    return {f"space/{space}/count": now.count for space, now in recount.counts_now(gateway).items()}
+    return {space: now.count for space, now in recount.counts_now(gateway).items()}
 
 
 # Running them
@@ -448,11 +467,12 @@ def run_storm(one, scale, seed):
 
 
 def table(rows):
-    heads = ("storm", "messages", "events", "rejected", "lost", "doubled", "gateway", "broker", "drops", "recovery", "")
+    heads = ("storm", "messages", "events", "rejected", "lost", "doubled", "gateway", "broker", "http", "drops", "recovery", "")
     lines = [heads]
     for r in rows:
         sizes = (f"{r.messages:,}", f"{r.events:,}", f"{r.refused:,}", r.lost, r.doubled)
-        lines.append((r.storm, *sizes, f"{r.gateway_mib} MiB", f"{r.broker_mib} MiB", r.drops, f"{r.recovery_s} s", r.state))
+        memory = (f"{mib} MiB" for mib in (r.gateway_mib, r.broker_mib, r.api_mib))
+        lines.append((r.storm, *sizes, *memory, r.drops, f"{r.recovery_s} s", r.state))
     widths = [max(len(str(line[n])) for line in lines) for n in range(len(heads))]
     for line in lines:
         first, *rest = (str(text) for text in line)
