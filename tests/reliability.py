@@ -104,10 +104,13 @@ def faults_text(rows):
     yield origin(rows, "HEADCOUNT_BIN_DIR=build/release/bin tests/fault_matrix.py --json build/release/faults.json --seed SEED")
 
 
+MEMORY = ("gateway_mib", "broker_mib", "api_mib")
+
+
 def storm_cells(row):
     note = f" ({row['note']})" if row["note"] else ""
     size = "" if row["scale"] == 1 else f", at {row['scale']:g} of the size"
-    memory = ", ".join(f"{row[name]:.0f}" for name in ("gateway_mib", "broker_mib", "api_mib")) + " MiB"
+    memory = ", ".join(f"{row[name]:.0f}" for name in MEMORY if name in row) + " MiB"
     sent = f"{row['events']:,} + {row['refused']:,}"
     figures = (f"{row['messages']:,}", sent, row["lost"], row["doubled"], memory, row["drops"], f"{row['recovery_s']} s")
     return (f"{row['storm']}: {row['what']}{size}{note}", *figures, state_of(row))

@@ -165,7 +165,7 @@ def growths(rows):
                 before, after = ends_of(life, f"{daemon}_mib")
                 yield f"memory of the {daemon} in MiB, after {before:g}", after, round(before * 1.1 + 4, 1)
             before, after = ends_of(life, f"{daemon}_files")
-            yield f"open files of the {daemon}", after, before + 8
+            yield f"open files of the {daemon}", round(after), round(before) + 8
     first, last = rows[len(rows) // 10], rows[-1]
     per_item = (last["database_bytes"] - first["database_bytes"]) / max(last["said"] - first["said"], 1)
     yield "bytes of database an item", round(per_item), 400
