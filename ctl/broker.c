@@ -6,7 +6,6 @@
 #include <mosquitto.h>
 #include <mqtt_protocol.h>
 #include <netdb.h>
-#include <openssl/ssl.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -14,6 +13,7 @@
 #include <sys/random.h>
 
 #include "person.h"
+#include "tls.h"
 
 #define KEEPALIVE_S 30
 #define PATIENCE_S 10
@@ -533,14 +533,5 @@ enum result broker_read_retained(struct broker *broker, const char *filter, brok
 
 int64_t broker_certificate_days(const struct broker *broker)
 {
-	SSL *connection = broker->lost ? NULL : mosquitto_ssl_get(broker->client);
-	X509 *certificate = connection != NULL ? SSL_get1_peer_certificate(connection) : NULL;
-	int64_t left = INT64_MIN;
-	int days, seconds;
-
-	if (certificate != NULL &&
-	    ASN1_TIME_diff(&days, &seconds, NULL, X509_get0_notAfter(certificate)) == 1)
-		left = days;
-	X509_free(certificate);
-	return left;
+	return tls_certificate_days(broker->lost ? NULL : mosquitto_ssl_get(broker->client));
 }

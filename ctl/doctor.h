@@ -9,6 +9,8 @@
 
 #include "command.h"
 
+#define DOCTOR_CERTIFICATE_DAYS 21 /* that a certificate lasts, or it is time for another */
+
 enum doctor_level {
 	DOCTOR_OK,
 	DOCTOR_UNKNOWN, /* it could not be looked at; that is nothing wrong by itself */

@@ -6,7 +6,6 @@
 #include "doctor.h"
 #include "mosquitto_settings.h"
 
-#define CERTIFICATE_DAYS 21
 #define GATEWAY_SILENT (90 * INSTANT_SECOND) /* it speaks every 30 s */
 #define ERROR_RECENT INSTANT_HOUR
 
@@ -34,7 +33,7 @@ void doctor_tls(struct doctor *doctor)
 	if (days == INT64_MIN)
 		doctor_say(doctor, DOCTOR_UNKNOWN, NULL,
 			   "not looked at: there is no connection to the broker");
-	else if (days < CERTIFICATE_DAYS)
+	else if (days < DOCTOR_CERTIFICATE_DAYS)
 		doctor_say(doctor, DOCTOR_WARNING, "renew it, and restart the broker",
 			   "the broker's certificate is valid for %" PRId64 " days only", days);
 	else

@@ -1,12 +1,17 @@
 /* Whether the HTTP side answers, and says of itself that it is ready. */
+#include <inttypes.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "doctor.h"
 #include "reach.h"
+#include "tls.h"
 
 #define ANSWER_BYTES 16384 /* of /readyz; it is a tenth of that */
+
+static const char question[] = "GET /readyz HTTP/1.1\r\nHost: localhost\r\n"
+			       "Connection: close\r\n\r\n";
 
 /* An address to listen on that stands for all of them is no address to call. */
 static const char *address_of(const struct config *config)
@@ -19,8 +24,6 @@ static const char *address_of(const struct config *config)
 /* All that comes until it closes the connection; the caller's. */
 static char *ask(int descriptor)
 {
-	static const char question[] = "GET /readyz HTTP/1.1\r\nHost: localhost\r\n"
-				       "Connection: close\r\n\r\n";
 	char *answer = g_malloc0(ANSWER_BYTES + 1);
 	size_t size = 0;
 	ssize_t got;
@@ -60,8 +63,7 @@ static void judge(struct doctor *doctor, const char *answer)
 
 	if (!g_str_has_prefix(answer, "HTTP/1.")) {
 		doctor_say(doctor, DOCTOR_UNKNOWN, NULL,
-			   "somebody listens, but does not speak plain HTTP: with TLS it can't be "
-			   "looked at");
+			   "somebody listens, but does not speak HTTP");
 		return;
 	}
 	if (g_str_has_prefix(answer + strlen("HTTP/1.1"), " 200")) {
@@ -74,12 +76,37 @@ static void judge(struct doctor *doctor, const char *answer)
 		   *unready != '\0' ? unready : "it does not say why");
 }
 
+static void look_by_tls(struct doctor *doctor, int descriptor)
+{
+	int64_t days;
+	g_autofree char *answer = tls_ask(descriptor, question, ANSWER_BYTES, &days);
+
+	if (answer == NULL) {
+		doctor_say(doctor, DOCTOR_WARNING, "systemctl restart headcount-api",
+			   "somebody listens, but does not speak TLS, though [api] "
+			   "certificate_file is set");
+		return;
+	}
+	if (days < DOCTOR_CERTIFICATE_DAYS)
+		doctor_say(doctor, DOCTOR_WARNING,
+			   "renew it (" PROGRAM
+			   " broker-setup --renew certificate, if that made it)",
+			   "its certificate is valid for %" PRId64 " days only", days);
+	judge(doctor, answer);
+}
+
+static void look_without_tls(struct doctor *doctor, int descriptor)
+{
+	g_autofree char *answer = ask(descriptor);
+
+	judge(doctor, answer);
+}
+
 void doctor_http(struct doctor *doctor)
 {
 	const struct config *config = &doctor->session->config;
 	struct problem problem;
 	int descriptor = reach(address_of(config), config->api_port, &problem);
-	g_autofree char *answer = NULL;
 
 	if (descriptor < 0) {
 		doctor_say(doctor, DOCTOR_WARNING,
@@ -87,7 +114,9 @@ void doctor_http(struct doctor *doctor)
 			   problem.detail);
 		return;
 	}
-	answer = ask(descriptor);
+	if (*config->certificate_file != '\0')
+		look_by_tls(doctor, descriptor);
+	else
+		look_without_tls(doctor, descriptor);
 	close(descriptor);
-	judge(doctor, answer);
 }

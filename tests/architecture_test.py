@@ -24,7 +24,7 @@ OWNERS = {
     "json.h>": {"core": "json.c"},
     "mosquitto.h": {"gateway": "broker.c", "api": "broker.c", "ctl": "broker.c"},
     "mqtt_protocol.h": {"gateway": "broker.c", "api": "broker.c", "ctl": "broker.c"},
-    "openssl/": {"ctl": "broker.c"},
+    "openssl/": {"ctl": "tls.c"},
     "gnutls/": {"api": "certificate.c"},
     "microhttpd.h": {"api": "http.c", "gateway": "metrics.c"},
 }

@@ -11,6 +11,7 @@ import sys
 
 import pytest
 
+from certificates import Certificate, trust
 from harness import Api, Broker, Gateway, Headcount, bin_dir, free_port, retained_topics, wait_until, write_config
 
 UNKNOWN, WARNING, ERROR = "unknown", "warning", "error"
@@ -253,6 +254,26 @@ def test_a_port_that_speaks_something_else_is_no_finding(well):
     wrong, findings = diagnose(well.configured({"api": {"port": well.broker.port}}))
     (http,) = [finding for finding in findings if finding["check"] == "http"]
     assert http["level"] == UNKNOWN and "http" not in wrong
+
+
+@pytest.mark.parametrize("days, expected", [(90, {}), (5, {"http": WARNING})])
+def test_an_http_side_with_tls_is_asked_by_tls(well, days, expected):
+    folder = well.fresh()
+    certificate = Certificate(folder, "https", days)
+    settings = {"api": {"certificate_file": certificate.path, "key_file": certificate.key}}
+    with Api(well.gateway, folder, settings, trust(certificate)) as api:
+        api.wait_connected()
+        config = well.configured({"api": {"port": api.port, **settings["api"]}})
+        wrong, findings = diagnose(config)
+        wrong.pop("clock", None)
+        assert wrong == expected
+        assert "it says that it is ready" in [each["found"] for each in findings if each["check"] == "http"]
+
+
+def test_an_http_side_without_the_tls_that_is_configured_is_found(well):
+    certificate = Certificate(well.fresh(), "https")
+    config = well.configured({"api": {"certificate_file": certificate.path, "key_file": certificate.key}})
+    assert wrong_with(config) == {"http": WARNING}
 
 
 def test_a_login_without_rights_is_found(well):
