@@ -13,6 +13,7 @@
 
 #define BROKER_CONF "/etc/mosquitto/conf.d/headcount.conf"
 #define PROGRAMS_CONF "/etc/headcount/conf.d/broker.conf"
+#define HTTPS_CONF "/etc/headcount/conf.d/https.conf"
 
 #define BROKER_USER "mosquitto"
 #define USER_BYTES 16384 /* an entry of the system's users, as getpwnam_r(3) wants it */
@@ -28,7 +29,7 @@ struct setup {
 	struct session *session;
 	struct options options;
 	char *dir;
-	GPtrArray *hosts;     /* whom the server's certificate names; the last one NULL */
+	GPtrArray *hosts;     /* whom the servers' certificates name; the last one NULL */
 	GPtrArray *addresses; /* where it listens with TLS */
 	GString *json;        /* what was made and what was there, so far */
 	bool failed;
@@ -114,13 +115,15 @@ static enum result make_authority(struct setup *setup, const struct item *item, 
 static enum result make_server_certificate(struct setup *setup, const struct item *item,
 					   const char *path, struct problem *reterr_problem)
 {
+	g_autofree char *name = g_strndup(item->file, strlen(item->file) - strlen(".crt"));
+
 	(void)path;
 	return certificate_make(
 		&(struct certificate){.use = CERTIFICATE_OF_SERVER,
 				      .authority_dir = setup->dir,
 				      .dir = setup->dir,
-				      .name = "server",
-				      .subject = "Headcount broker",
+				      .name = name,
+				      .subject = "Headcount server",
 				      .hosts = (const char *const *)setup->hosts->pdata,
 				      .key_readers = readers_of(item->reader, 0600)},
 		reterr_problem);
@@ -255,12 +258,26 @@ static enum result make_programs_conf(struct setup *setup, const struct item *it
 	return write_text(item, path, text, reterr_problem);
 }
 
+static enum result make_https_conf(struct setup *setup, const struct item *item, const char *path,
+				   struct problem *reterr_problem)
+{
+	g_autofree char *text = g_strdup_printf(
+		"# Written by headcount broker-setup: a file here with a later name wins over it.\n"
+		"[api]\n"
+		"certificate_file=%s/https.crt\n"
+		"key_file=%s/https.key\n",
+		setup->dir, setup->dir);
+
+	return write_text(item, path, text, reterr_problem);
+}
+
 /* In the order in which one needs the other. */
 /* clang-format off */
 static const struct item items[] = {
 	{ACCESS_RIGHTS, BROKER_USER, {"config", NULL}, make_rights},
 	{"ca.crt", "root", {"authority", NULL}, make_authority},
 	{"server.crt", BROKER_USER, {"certificate", "authority"}, make_server_certificate},
+	{"https.crt", "headcount-api", {"certificate", "authority"}, make_server_certificate},
 	{"headcount-gateway.password", "headcount", {"passwords", NULL}, make_password},
 	{"headcount-api.password", "headcount-api", {"passwords", NULL}, make_password},
 	{"headcount-ctl.password", "root", {"passwords", NULL}, make_password},
@@ -268,6 +285,7 @@ static const struct item items[] = {
 	{ACCESS_PASSWORDS, BROKER_USER, {NULL, NULL}, make_empty},
 	{BROKER_CONF, NULL, {"config", NULL}, make_broker_conf},
 	{PROGRAMS_CONF, NULL, {"config", NULL}, make_programs_conf},
+	{HTTPS_CONF, NULL, {"config", NULL}, make_https_conf},
 };
 static const char *const programs[] = {"headcount-gateway", "headcount-api", "headcount-ctl"};
 static const char *const renewable[] = {"config", "certificate", "authority", "passwords"};
@@ -276,13 +294,14 @@ static const char *const renewable[] = {"config", "certificate", "authority", "p
 /* With --dir all is there, and nothing where it takes effect by itself. */
 static char *path_of(const struct setup *setup, const struct item *item)
 {
+	g_autofree char *name = g_path_get_basename(item->file);
+
 	if (*item->file != '/')
 		return g_build_filename(setup->dir, item->file, NULL);
 	if (setup->options.dir == NULL)
 		return g_strdup(item->file);
 	return g_build_filename(setup->dir,
-				item->make == make_broker_conf ? "mosquitto.conf" : "broker.conf",
-				NULL);
+				item->make == make_broker_conf ? "mosquitto.conf" : name, NULL);
 }
 
 static bool given(char *const *words, const char *word)
@@ -489,22 +508,32 @@ static enum result enter_programs(const struct setup *setup, const char *file,
 	return result;
 }
 
+/* Of a certificate, everybody may read the certificate. */
+static char *secret_of(const struct item *item)
+{
+	return g_str_has_suffix(item->file, ".crt")
+		       ? g_strdup_printf("%.*s.key", (int)(strlen(item->file) - strlen(".crt")),
+					 item->file)
+		       : g_strdup(item->file);
+}
+
 static void say_next(const struct setup *setup)
 {
 	for (size_t i = 0; i < G_N_ELEMENTS(items); i++) {
 		const char *reader = items[i].reader;
+		g_autofree char *secret = secret_of(&items[i]);
 		uid_t user;
 		gid_t group;
 
 		if (reader != NULL && geteuid() == 0 && !find_user(reader, &user, &group))
 			fprintf(stderr, "There is no user %s yet: chown %s %s/%s once there is.\n",
-				reader, reader, setup->dir, items[i].file);
+				reader, reader, setup->dir, secret);
 	}
 	if (setup->options.dir != NULL)
 		fprintf(stderr,
 			"Next: mosquitto's configuration includes %s/mosquitto.conf, and "
-			"headcount's %s/broker.conf.\n",
-			setup->dir, setup->dir);
+			"headcount's %s/broker.conf and %s/https.conf.\n",
+			setup->dir, setup->dir, setup->dir);
 	fprintf(stderr,
 		"Next: systemctl restart mosquitto headcount-gateway headcount-api\n"
 		"Devices get %s/ca.crt and a password each: " PROGRAM " dpu add ID --password\n",

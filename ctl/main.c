@@ -29,9 +29,10 @@
 	"A display reads space/# and gateway/+/status, and writes nothing. Each needs a name of its own: the\n" \
 	"broker keeps one connection a name. The name 'homeassistant' has the rights of Home Assistant.\n" RELOAD
 #define SETUP \
-	"Writes the broker's configuration, access control list and passwords, a certificate authority and the\n" \
-	"server's certificate into /etc/mosquitto/headcount ([broker] access_dir), and has mosquitto\n" \
-	"(/etc/mosquitto/conf.d/headcount.conf) and headcount (/etc/headcount/conf.d/broker.conf) read them.\n" \
+	"Writes the broker's configuration, access control list and passwords, a certificate authority and\n" \
+	"certificates for the broker and for HTTPS into /etc/mosquitto/headcount ([broker] access_dir), and has\n" \
+	"mosquitto (/etc/mosquitto/conf.d/headcount.conf) and headcount (/etc/headcount/conf.d/broker.conf and\n" \
+	"https.conf) read them. Purging the Debian package removes all that.\n" \
 	"Keys and passwords belong to the one user who reads them. What is there already is kept, unless\n" \
 	"--renew says otherwise. Nothing listens beyond this machine without --listen."
 #define CERTIFICATE \

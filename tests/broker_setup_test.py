@@ -542,7 +542,7 @@ def test_a_password_s_line_is_what_mosquitto_reads(site):
 
 
 def test_secrets_are_read_by_one_user_only(site):
-    public = {"ca.crt", "server.crt", "mosquitto.conf", "broker.conf"}
+    public = {"ca.crt", "server.crt", "https.crt", "mosquitto.conf", "broker.conf", "https.conf"}
     for path in site.broker.dir.iterdir():
         mode = stat.S_IMODE(path.stat().st_mode)
         assert mode == (0o644 if path.name in public else 0o600), path
@@ -571,6 +571,7 @@ def changed(before, after):
 
 # What is derived from the programs' passwords gets new salts each time.
 SALTED = {"passwords", "programs"}
+SERVERS = {"server.crt", "server.key", "https.crt", "https.key"}
 
 
 @pytest.mark.parametrize(
@@ -578,8 +579,8 @@ SALTED = {"passwords", "programs"}
     [
         (None, set()),
         ("passwords", {f"{name}.password" for name in PROGRAMS}),
-        ("certificate", {"server.crt", "server.key"}),
-        ("authority", {"ca.crt", "ca.key", "server.crt", "server.key"}),
+        ("certificate", SERVERS),
+        ("authority", {"ca.crt", "ca.key"} | SERVERS),
         ("config", {"mosquitto.conf", "broker.conf"}),  # with other ports
     ],
 )
