@@ -175,12 +175,13 @@ static bool judge_token(struct http_request *request)
  * Authorization can't have been a browser that was made to. */
 static bool judge_origin(struct http_request *request)
 {
-	const char *proof = http_header(request, "Headcount-Request");
-	const char *site = http_header(request, "Sec-Fetch-Site");
 	bool reads = strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0;
+	const char *proof, *site;
 
 	if (reads || (!request->rights.by_cookie && request->route->scope != SCOPE_SESSION))
 		return true;
+	proof = http_header(request, "Headcount-Request");
+	site = http_header(request, "Sec-Fetch-Site");
 	if (proof == NULL || strcmp(proof, "1") != 0)
 		http_refuse(request, 403,
 			    "with a cookie, or to log in or out, the header Headcount-Request: 1 "

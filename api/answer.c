@@ -47,10 +47,11 @@ static const char *title_of(int status)
 
 /* Headers */
 
+/* Names are our own constants, each in one spelling. */
 static bool has_header(const struct http_request *request, const char *name)
 {
 	for (size_t i = 0; i < request->header_count; i++) {
-		if (g_ascii_strcasecmp(request->headers[i].name, name) == 0)
+		if (strcmp(request->headers[i].name, name) == 0)
 			return true;
 	}
 	return false;
@@ -131,25 +132,27 @@ void http_keep(struct http_request *request, const char *how)
 	add_header(request, "Cache-Control", owned != NULL ? owned : how, owned);
 }
 
-bool http_unchanged(struct http_request *request, const char *revision, const char *how)
+static bool has_owned_tag(struct http_request *request, char *tag, const char *how)
 {
-	/* Weak: compressed or not, the same tag; and as_of moves on while nothing changes. */
-	g_autofree char *tag = g_strconcat("W/\"", revision,
-					   request->format == FORMAT_CSV ? "-csv" : "", "\"", NULL);
-
-	return http_has_tag(request, tag, how);
-}
-
-bool http_has_tag(struct http_request *request, const char *tag, const char *how)
-{
-	char *owned = g_strdup(tag);
-
-	add_header(request, "ETag", owned, owned);
+	add_header(request, "ETag", tag, tag);
 	http_keep(request, how);
 	if (!accept_names_tag(http_header(request, "If-None-Match"), tag))
 		return false;
 	http_answer_empty(request, 304);
 	return true;
+}
+
+bool http_unchanged(struct http_request *request, const char *revision, const char *how)
+{
+	/* Weak: compressed or not, the same tag; and as_of moves on while nothing changes. */
+	const char *format = request->format == FORMAT_CSV ? "-csv\"" : "\"";
+
+	return has_owned_tag(request, g_strconcat("W/\"", revision, format, NULL), how);
+}
+
+bool http_has_tag(struct http_request *request, const char *tag, const char *how)
+{
+	return has_owned_tag(request, g_strdup(tag), how);
 }
 
 /* Problems */
