@@ -132,9 +132,11 @@ static void subscribe(struct broker *broker)
 {
 	for (size_t i = 0; i < SUBSCRIPTIONS; i++) {
 		g_autofree char *filter = filter_of(broker, i);
-		int code =
-			mosquitto_subscribe_v5(broker->client, &broker->subscribing[i], filter,
-					       subscriptions[i].qos, MQTT_SUB_OPT_NO_LOCAL, NULL);
+		int options = MQTT_SUB_OPT_NO_LOCAL |
+			      (subscriptions[i].retained ? MQTT_SUB_OPT_SEND_RETAIN_ALWAYS
+							 : MQTT_SUB_OPT_SEND_RETAIN_NEVER);
+		int code = mosquitto_subscribe_v5(broker->client, &broker->subscribing[i], filter,
+						  subscriptions[i].qos, options, NULL);
 		if (code != MOSQ_ERR_SUCCESS)
 			lose(broker, "%s: %s", filter, mosquitto_strerror(code));
 	}

@@ -29,15 +29,15 @@ static void note_discovery(const struct receivers *receivers, const struct messa
 
 /* QoS 1 for what must not be lost. Not 2: libmosquitto forgets a message that was received but not released when
  * the program ends. Some brokers don't have $SYS, or don't show it to everybody. Home Assistant's are subscribed even if
- * it is not to be told of anything: what it was told before is taken back then. */
+ * it is not to be told of anything: what it was told before is taken back then. A command is to be carried out once, even if its sender had it retained. */
 const struct subscription subscriptions[SUBSCRIPTIONS] = {
 	/* clang-format off */
-	{"dpu/+/events",                         TOPIC_EVENTS,       1, true,  store},
-	{"dpu/+/status",                         TOPIC_STATUS,       1, true,  store},
-	{"registry/commands",                    TOPIC_COMMANDS,     1, true,  store},
-	{"$SYS/broker/publish/messages/dropped", TOPIC_BROKER_DROPS, 0, false, note_drops},
-	{"/status",                              TOPIC_BIRTH,        0, false, note_birth},
-	{"/device/+/config",                     TOPIC_DISCOVERY,    0, false, note_discovery},
+	{"dpu/+/events",                         TOPIC_EVENTS,       1, true,  true,  store},
+	{"dpu/+/status",                         TOPIC_STATUS,       1, true,  true,  store},
+	{"registry/commands",                    TOPIC_COMMANDS,     1, true,  false, store},
+	{"$SYS/broker/publish/messages/dropped", TOPIC_BROKER_DROPS, 0, false, true,  note_drops},
+	{"/status",                              TOPIC_BIRTH,        0, false, true,  note_birth},
+	{"/device/+/config",                     TOPIC_DISCOVERY,    0, false, true,  note_discovery},
 	/* clang-format on */
 };
 

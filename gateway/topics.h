@@ -49,6 +49,7 @@ struct subscription {
 	enum topic_kind kind;
 	int qos;
 	bool required; /* without it the gateway can't do its work */
+	bool retained; /* what the broker retains of it is wanted each time that it is subscribed */
 	void (*handler)(const struct receivers *receivers, const struct message *message);
 };
 #define SUBSCRIPTIONS 6

@@ -200,6 +200,24 @@ def test_what_is_rejected_is_confirmed_too(broker, tmp_path):
 # Others that are not there
 
 
+def test_a_command_that_the_broker_retains_is_carried_out_once(broker, gateway):
+    make_doorway(broker)
+    reset = {"action": "create", "object": "reset", "values": {"space": "A", "count": 5}}
+    with Publisher(broker) as operator:
+        operator.publish("registry/commands", reset, retain=True)
+    wait_until(lambda: gateway.value("SELECT count(*) FROM space_reset") == 1, 20, "the reset")
+    gateway.stop()
+    gateway.start()
+    with Commands(broker) as command:
+        command("create", "space", id="later", timezone="UTC")
+    wait_until(
+        lambda: gateway.value("SELECT count(*) FROM space WHERE space_id = 'later'") == 1,
+        20,
+        "what came after it",
+    )
+    assert gateway.value("SELECT count(*) FROM space_reset") == 1
+
+
 def test_waits_for_a_broker_that_is_down(tmp_path):
     broker = Broker(tmp_path)
     gateway = Gateway(broker, tmp_path)
