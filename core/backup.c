@@ -33,14 +33,43 @@ static enum result synchronize_folder(const char *path, struct problem *reterr_p
 	return done ? RESULT_OK : RESULT_FAILED;
 }
 
+/* What a killed one has left. A file of somebody else is none: he could read what is written into it. */
+static enum result open_left(const char *partial, int *ret_descriptor,
+			     struct problem *reterr_problem)
+{
+	int descriptor = open(partial, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	struct stat status;
+
+	if (descriptor < 0)
+		return file_failed(partial, reterr_problem);
+	if (fstat(descriptor, &status) < 0 || status.st_uid != geteuid()) {
+		close(descriptor);
+		return problem_set(reterr_problem, RESULT_FAILED, "",
+				   "%s is a file of somebody else: remove it", partial);
+	}
+	*ret_descriptor = descriptor;
+	return RESULT_OK;
+}
+
+static enum result open_partial(const char *partial, int *ret_descriptor,
+				struct problem *reterr_problem)
+{
+	*ret_descriptor = open(partial, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, MODE);
+	if (*ret_descriptor >= 0)
+		return RESULT_OK;
+	return errno == EEXIST ? open_left(partial, ret_descriptor, reterr_problem)
+			       : file_failed(partial, reterr_problem);
+}
+
 /* A file in the making. It is locked, so that what a killed one left there is told from one that is under way. */
 static enum result begin_file(const char *partial, int *ret_descriptor,
 			      struct problem *reterr_problem)
 {
-	int descriptor = open(partial, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, MODE);
+	int descriptor = -1;
+	enum result result = open_partial(partial, &descriptor, reterr_problem);
 
-	if (descriptor < 0)
-		return file_failed(partial, reterr_problem);
+	if (result != RESULT_OK)
+		return result;
 	if (flock(descriptor, LOCK_EX | LOCK_NB) < 0) {
 		close(descriptor);
 		return problem_set(reterr_problem, RESULT_BUSY, "",
@@ -305,9 +334,9 @@ static enum result prepare(const char *partial, const struct backup_watch *watch
 
 /* Restoring: the files */
 
-/* The readers' right to the file, and the gateway's. */
-static enum result take_owner(const char *partial, const char *database,
-			      struct problem *reterr_problem)
+/* The readers' right to the file, and the gateway's. By its descriptor: root does this in a folder of another user, who
+ * could have put a link in its place. */
+static enum result take_owner(int descriptor, const char *database, struct problem *reterr_problem)
 {
 	g_autofree char *folder = g_path_get_dirname(database);
 	struct stat of;
@@ -319,8 +348,8 @@ static enum result take_owner(const char *partial, const char *database,
 		mode = 0640;
 	else
 		return file_failed(folder, reterr_problem);
-	if (chmod(partial, mode) < 0 || chown(partial, of.st_uid, of.st_gid) < 0)
-		return file_failed(partial, reterr_problem);
+	if (fchmod(descriptor, mode) < 0 || fchown(descriptor, of.st_uid, of.st_gid) < 0)
+		return file_failed(database, reterr_problem);
 	return RESULT_OK;
 }
 
@@ -354,11 +383,11 @@ static char *name_kept(const char *database)
 	return g_strconcat(database, ".before-", time, NULL);
 }
 
-static enum result put_in_place(const char *partial, const char *database, char **ret_kept,
-				struct problem *reterr_problem)
+static enum result put_in_place(const char *partial, int descriptor, const char *database,
+				char **ret_kept, struct problem *reterr_problem)
 {
 	g_autofree char *kept = access(database, F_OK) == 0 ? name_kept(database) : NULL;
-	enum result result = take_owner(partial, database, reterr_problem);
+	enum result result = take_owner(descriptor, database, reterr_problem);
 
 	if (result == RESULT_OK && kept != NULL)
 		result = keep_old(database, kept, reterr_problem);
@@ -375,16 +404,23 @@ static enum result restore(const char *file, const char *database, const struct 
 	g_autofree char *partial = g_strconcat(database, ".restoring", NULL);
 	g_autoptr(GPtrArray) old_ids = ids_of(database);
 	struct renewal renewal = {.old_ids = old_ids};
-	enum result result =
-		store_copy(file, partial, watch->copying, watch->context, reterr_problem);
+	enum result result;
+	int descriptor = -1;
 
 	*ret_restored = (struct backup_restored){0};
+	unlink(partial); /* of one that was killed; or what somebody laid there */
+	result = begin_file(partial, &descriptor, reterr_problem);
+	if (result != RESULT_OK)
+		return result;
+	result = store_copy(file, partial, watch->copying, watch->context, reterr_problem);
 	if (result == RESULT_OK)
 		result = prepare(partial, watch, &renewal, reterr_problem);
 	if (result == RESULT_OK)
-		result = put_in_place(partial, database, &ret_restored->kept, reterr_problem);
+		result = put_in_place(partial, descriptor, database, &ret_restored->kept,
+				      reterr_problem);
 	if (result != RESULT_OK)
 		unlink(partial);
+	close(descriptor);
 	ret_restored->last_event_time = renewal.last_event_time;
 	return result;
 }
@@ -397,7 +433,10 @@ enum result backup_restore(const char *file, const char *database, const struct 
 
 	if (result != RESULT_OK)
 		return result;
-	result = restore(file, database, watch, ret_restored, reterr_problem);
+	/* The gateway is to be able to lock it, whoever has made the file. */
+	result = take_owner(lock, database, reterr_problem);
+	if (result == RESULT_OK)
+		result = restore(file, database, watch, ret_restored, reterr_problem);
 	close(lock);
 	return result;
 }

@@ -327,7 +327,7 @@ static enum result check_version(struct store *store, struct problem *reterr_pro
 enum result store_lock(const char *path, int *ret_lock, struct problem *reterr_problem)
 {
 	g_autofree char *writer = g_strconcat(path, ".writer", NULL);
-	int lock = open(writer, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+	int lock = open(writer, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0640);
 
 	if (lock < 0)
 		return problem_set(reterr_problem, RESULT_FAILED, "database", "%s: %s", writer,

@@ -233,6 +233,55 @@ def test_what_is_not_sound_is_not_restored(harm, gateway, headcount, tmp_path):
     assert not list(gateway.database.parent.glob("*.restoring*"))
 
 
+@pytest.mark.parametrize("name", ["restoring", "writer"])
+def test_a_restore_writes_through_nobody_s_link(name, gateway, headcount, tmp_path):
+    """Root restores in a folder that is the gateway's: what lies there may lead anywhere."""
+    fill(gateway, 1000)
+    backup = tmp_path / "backup.db"
+    headcount("backup", backup)
+    gateway.stop()
+    precious, new = tmp_path / "precious", tmp_path / "new"
+    precious.write_text("mine")
+    before = precious.stat()
+    for target in (precious, new):
+        link = Path(f"{gateway.database}.{name}")
+        link.unlink(missing_ok=True)
+        link.symlink_to(target)
+        headcount.run("restore", backup)
+    assert precious.read_text() == "mine" and not new.exists()
+    after = precious.stat()
+    assert (after.st_mode, after.st_uid, after.st_gid) == (before.st_mode, before.st_uid, before.st_gid)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_what_root_restores_belongs_to_the_gateway_s_user(gateway, headcount, tmp_path):
+    fill(gateway, 1000)
+    backup = tmp_path / "backup.db"
+    headcount("backup", backup)
+    gateway.stop()
+    folder = gateway.database.parent
+    for path in folder.glob("headcount.db*"):
+        path.unlink()
+    before = folder.stat()
+    os.chown(folder, 65534, 65534)
+    try:
+        headcount("restore", backup)
+    finally:
+        os.chown(folder, before.st_uid, before.st_gid)
+    owners = {path.name: path.stat().st_uid for path in folder.glob("headcount.db*")}
+    assert set(owners) >= {"headcount.db", "headcount.db.writer"} and set(owners.values()) == {65534}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_a_backup_is_written_into_no_file_of_somebody_else(gateway, headcount, tmp_path):
+    waiting = tmp_path / "backup.db.partial"
+    waiting.touch(0o666)
+    os.chown(waiting, 65534, 65534)
+    result = headcount.run("backup", tmp_path / "backup.db")
+    assert result.returncode == 1 and "somebody else" in result.stderr
+    assert waiting.read_bytes() == b""
+
+
 def test_the_database_of_before_is_kept_whole(gateway, headcount, tmp_path):
     fill(gateway, 1000)
     backup = tmp_path / "backup.db"
