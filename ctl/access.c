@@ -44,14 +44,13 @@ void access_close(struct access *access)
 	rights_close(access->rights);
 }
 
-bool access_admits_dpu(const struct session *session, const struct access *access, const char *id)
+const char *access_refusal(const struct access *access, const char *id)
 {
-	if (!rights_names(access->rights, id))
-		return true;
-	session_complain(session,
-			 "'%s' has rights of its own with the broker: a DPU needs another name",
-			 id);
-	return false;
+	if (!passwords_fits(id))
+		return ACCESS_NO_COLON;
+	if (rights_names(access->rights, id))
+		return "it has rights of its own with the broker: a DPU needs another name";
+	return NULL;
 }
 
 static void say_password(const struct session *session, const char *name, const char *password)

@@ -23,8 +23,12 @@ bool access_exists(const struct session *session);
 bool access_open(const struct session *session, struct access *ret_access);
 void access_close(struct access *access);
 
-/* May a DPU have this name? False if it is a user's whom the rights name, which is said then. */
-bool access_admits_dpu(const struct session *session, const struct access *access, const char *id);
+/* Why a DPU of this name can't have a password; NULL: it can. */
+const char *access_refusal(const struct access *access, const char *id);
+
+#define ACCESS_NO_COLON                                                                            \
+	"a name with a colon can't have a password, but a certificate: " PROGRAM                   \
+	" broker-certificate"
 
 /* Makes a password for a name, saves it and shows it. */
 enum exit_code access_give_password(const struct session *session, const struct access *access,

@@ -1,5 +1,6 @@
 #include "certificate.h"
 
+#include <errno.h>
 #include <glib.h>
 #include <string.h>
 #include <unistd.h>
@@ -44,7 +45,8 @@ static void add_hosts(GPtrArray *arguments, const char *const *hosts)
 	add(arguments, "-addext", names->str);
 }
 
-static GPtrArray *arguments_of(const struct certificate *certificate)
+/* What openssl is to make is to be in `made`. */
+static GPtrArray *arguments_of(const struct certificate *certificate, const char *made)
 {
 	GPtrArray *arguments = g_ptr_array_new_with_free_func(g_free);
 	g_autofree char *subject = g_strconcat("/CN=", certificate->subject, NULL);
@@ -68,13 +70,13 @@ static GPtrArray *arguments_of(const struct certificate *certificate)
 		add_file(arguments, "-CAkey", certificate->authority_dir, CERTIFICATE_AUTHORITY,
 			 ".key");
 	}
-	add_file(arguments, "-out", certificate->dir, certificate->name, ".crt.new");
-	add_file(arguments, "-keyout", certificate->dir, certificate->name, ".key.new");
+	add_file(arguments, "-out", made, certificate->name, ".crt");
+	add_file(arguments, "-keyout", made, certificate->name, ".key");
 	g_ptr_array_add(arguments, NULL);
 	return arguments;
 }
 
-/* openssl itself makes keys that only their owner reads. */
+/* openssl writes through links and into files that are there: so it gets a folder that nobody else can write in. */
 static enum result run(GPtrArray *arguments, struct problem *reterr_problem)
 {
 	g_autoptr(GError) error = NULL;
@@ -92,25 +94,52 @@ static enum result run(GPtrArray *arguments, struct problem *reterr_problem)
 	return RESULT_OK;
 }
 
-static enum result move(const struct certificate *certificate, const char *ending,
+static enum result move(const struct certificate *certificate, const char *made, const char *ending,
 			const struct readers *readers, struct problem *reterr_problem)
 {
+	g_autofree char *from = g_strdup_printf("%s/%s%s", made, certificate->name, ending);
 	g_autofree char *path =
 		g_strdup_printf("%s/%s%s", certificate->dir, certificate->name, ending);
-	g_autofree char *made = g_strconcat(path, ".new", NULL);
 
-	return private_file_move(made, path, readers, reterr_problem);
+	return private_file_move(from, path, readers, reterr_problem);
+}
+
+static enum result make_in(const struct certificate *certificate, const char *made,
+			   struct problem *reterr_problem)
+{
+	const struct readers everybody = {geteuid(), getegid(), 0644};
+	g_autoptr(GPtrArray) arguments = arguments_of(certificate, made);
+	enum result result = run(arguments, reterr_problem);
+
+	if (result == RESULT_OK)
+		result = move(certificate, made, ".key", &certificate->key_readers, reterr_problem);
+	if (result == RESULT_OK)
+		result = move(certificate, made, ".crt", &everybody, reterr_problem);
+	return result;
+}
+
+static void remove_made(const struct certificate *certificate, const char *made)
+{
+	static const char *const endings[] = {".key", ".crt"};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(endings); i++) {
+		g_autofree char *path =
+			g_strdup_printf("%s/%s%s", made, certificate->name, endings[i]);
+
+		unlink(path);
+	}
+	rmdir(made);
 }
 
 enum result certificate_make(const struct certificate *certificate, struct problem *reterr_problem)
 {
-	const struct readers everybody = {geteuid(), getegid(), 0644};
-	g_autoptr(GPtrArray) arguments = arguments_of(certificate);
-	enum result result = run(arguments, reterr_problem);
+	g_autofree char *made = g_build_filename(certificate->dir, "making.XXXXXX", NULL);
+	enum result result;
 
-	if (result == RESULT_OK)
-		result = move(certificate, ".key", &certificate->key_readers, reterr_problem);
-	if (result == RESULT_OK)
-		result = move(certificate, ".crt", &everybody, reterr_problem);
+	if (g_mkdtemp(made) == NULL)
+		return problem_set(reterr_problem, RESULT_FAILED, "", "%s: %s", certificate->dir,
+				   g_strerror(errno));
+	result = make_in(certificate, made, reterr_problem);
+	remove_made(certificate, made);
 	return result;
 }

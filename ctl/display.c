@@ -22,6 +22,10 @@ static enum exit_code add(const struct session *session, const struct access *ac
 		session_complain(session, "there is a user '%s' with a password already", name);
 		return EXIT_REFUSED;
 	}
+	if (!passwords_fits(name)) {
+		session_complain(session, "%s: %s", name, ACCESS_NO_COLON);
+		return EXIT_REFUSED;
+	}
 	if (!rights_names(access->rights, name)) {
 		rights_add_display(access->rights, name);
 		if (!save_rights(session, access))

@@ -19,7 +19,7 @@
 	"gateway has come back to it, denies the gateway what arrives until then."
 #define PASSWORD \
 	"With --password the broker lets it in as user DPU (see broker-setup), and only the password is\n" \
-	"printed.\n" RELOAD
+	"printed. mosquitto knows no password of a name with a colon: see broker-certificate.\n" RELOAD
 #define PROVISION \
 	"The file's header names its columns: dpu_id, and perhaps name, doorway (where it hangs from now\n" \
 	"on) and orientation (1 or -1); others are ignored. Standard output, or the file of --out, gets a line\n" \

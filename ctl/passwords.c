@@ -116,6 +116,11 @@ bool passwords_has(const struct passwords *passwords, const char *name)
 	return g_hash_table_contains(passwords->by_name, name);
 }
 
+bool passwords_fits(const char *name)
+{
+	return strchr(name, ':') == NULL;
+}
+
 /* Changing */
 
 /* PBKDF2 (RFC 8018, 5.2) with one iteration, for a key of one block: HMAC(password, salt || 00000001). */

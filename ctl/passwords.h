@@ -20,6 +20,9 @@ void passwords_close(struct passwords *passwords);
 
 bool passwords_has(const struct passwords *passwords, const char *name);
 
+/* Can the name stand in such a file? It ends at the first colon there, so that the line of a:b would be one of a. */
+bool passwords_fits(const char *name);
+
 /* A password that nobody guesses; false: the system has no random numbers. */
 MUST_USE bool password_make(char ret_password[PASSWORD_SIZE]);
 

@@ -49,6 +49,20 @@ static bool write_all(int file, const char *text, size_t size)
 	return true;
 }
 
+/* Gives the file its name; on the disk that is once the folder is. A file system that can't do that for a folder has
+ * nothing to be waited for. */
+static bool put_in_place(const char *from, const char *path)
+{
+	g_autofree char *name = g_path_get_dirname(path);
+	int folder = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool placed =
+		folder >= 0 && rename(from, path) == 0 && (fsync(folder) == 0 || errno == EINVAL);
+
+	if (folder >= 0)
+		close(folder);
+	return placed;
+}
+
 enum result private_file_write(const char *path, const char *text, size_t size,
 			       const struct readers *readers, struct problem *reterr_problem)
 {
@@ -59,7 +73,7 @@ enum result private_file_write(const char *path, const char *text, size_t size,
 	if (file < 0)
 		return failed(path, reterr_problem);
 	written = write_all(file, text, size) && give(file, readers);
-	if (!written || rename(temporary, path) < 0) {
+	if (!written || !put_in_place(temporary, path)) {
 		enum result result = failed(path, reterr_problem);
 
 		close(file);
@@ -76,7 +90,7 @@ enum result private_file_move(const char *from, const char *path, const struct r
 	int file = open(from, O_RDONLY | O_CLOEXEC);
 	bool given = file >= 0 && give(file, readers);
 
-	if (!given || rename(from, path) < 0) {
+	if (!given || !put_in_place(from, path)) {
 		enum result result = failed(path, reterr_problem);
 
 		if (file >= 0)

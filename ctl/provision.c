@@ -156,11 +156,12 @@ static const char *check_row(const struct provision *provision)
 {
 	static const char *const orientations[] = {"", "1", "-1", NULL};
 	const char *id = part_of(provision, PART_ID);
+	const char *why = access_refusal(&provision->access, id);
 
 	if (!json_is_id(id, strlen(id)))
 		return "dpu_id: expected 1 to 64 characters of A-Z a-z 0-9 . _ : -";
-	if (rights_names(provision->access.rights, id))
-		return "dpu_id: it has rights of its own with the broker: a DPU needs another name";
+	if (why != NULL)
+		return why;
 	if (g_hash_table_contains(provision->seen, id))
 		return "dpu_id: it was in an earlier row";
 	if (!g_utf8_validate(part_of(provision, PART_NAME), -1, NULL))

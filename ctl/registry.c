@@ -270,10 +270,14 @@ static enum exit_code give_password(struct session *session, const struct regist
 {
 	struct access access;
 	enum exit_code code = EXIT_REFUSED;
+	const char *why;
 
 	if (!access_open(session, &access))
 		return EXIT_REFUSED;
-	if (access_admits_dpu(session, &access, session->argv[0]))
+	why = access_refusal(&access, session->argv[0]);
+	if (why != NULL)
+		session_complain(session, "%s: %s", session->argv[0], why);
+	else
 		code = carry_out(session, change, texts, say_nothing);
 	if (code == EXIT_DONE)
 		code = access_give_password(session, &access, session->argv[0]);

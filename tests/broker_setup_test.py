@@ -383,6 +383,21 @@ def test_a_certificate_is_made_once_and_only_its_owner_reads_the_key(site, clien
     assert headcount.run("broker-certificate", "a/b", "--out", tmp_path).returncode == 2
 
 
+def test_a_key_is_written_into_no_file_that_waits_for_it(site, tmp_path):
+    """In a folder of many, somebody may have put one there whose owner is not us."""
+    config = tmp_path / "headcount.conf"
+    write_config(config, site.broker.programs, {})
+    elsewhere = tmp_path / "elsewhere"
+    for name in ("423.key.new", "423.crt.new", "423.key", "423.key.tmp"):
+        (tmp_path / name).symlink_to(elsewhere)
+    Headcount(config)("broker-certificate", "423", "--out", tmp_path)
+    assert not elsewhere.exists()
+    assert not (tmp_path / "423.key").is_symlink()
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "headcount.conf", "423.key.new", "423.crt.new", "423.key.tmp", "423.key", "423.crt"
+    }  # fmt: skip
+
+
 # Reloads
 
 
@@ -468,6 +483,17 @@ def test_a_display_can_not_be_named_like_a_dpu_or_a_program(site):
         assert site.headcount.run("display", "remove", name).returncode == 1
     for name in ("a\nuser b", "a/b", "+", ""):
         assert site.headcount.run("display", "add", name).returncode == 2
+
+
+def test_a_name_with_a_colon_gets_no_password_and_takes_nobody_s(site, tmp_path):
+    """mosquitto's password file ends a name at the first colon: the line of aa:bb would be one of aa."""
+    before = (site.broker.dir / "passwords").read_bytes()
+    for command in (("dpu", "add", "423:1", "--password"), ("display", "add", "lobby:1")):
+        result = site.headcount.run(*command)
+        assert result.returncode == 1 and "colon" in result.stderr
+    result = site.headcount.run("dpu", "add", "--csv", "-", input="dpu_id\n00:1b:44:11:3a:b7\n")
+    assert result.returncode == 1 and "colon" in result.stderr
+    assert (site.broker.dir / "passwords").read_bytes() == before
 
 
 def test_a_display_that_was_removed_leaves_the_rights_as_they_were(site):
