@@ -141,6 +141,21 @@ def test_nobody_but_the_gateway_reads_the_broker_s_own_state(site):
             assert bool(reader.messages()) == (user == "headcount-gateway"), user
 
 
+@pytest.mark.parametrize("user, allowed", [("423", ("dpu/423/stored",)), ("lobby", ("space/", "gateway/"))])
+def test_a_shared_subscription_gives_nobody_more_and_takes_from_nobody(site, user, allowed):
+    filters = [f"$share/group/{name}" for name in ("#", "dpu/+/events", "registry/commands", "replies/#")]
+    kept = "SELECT count(*) FROM rejected_event WHERE dpu_id = '283' AND instr(CAST(item AS TEXT), ?)"
+    with Subscriber(site.broker, *filters, **site.login(user)) as reader:
+        with Publisher(site.broker, **site.login("283")) as dpu:
+            for number in range(20):
+                dpu.send("dpu/283/events", {**EVENT, "seq": number, "with": user})
+            dpu.flush()
+        site.headcount("space", "add", f"shared-{user}")
+        reader.settle()
+        assert [topic for topic, _ in reader.messages() if not topic.startswith(allowed)] == []
+    wait_until(lambda: site.gateway.value(kept, (f'"{user}"',)) == 20, 20, "the gateway has all of them")
+
+
 # Who gets in
 
 

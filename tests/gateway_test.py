@@ -9,7 +9,10 @@ import sqlite3
 import subprocess
 import uuid
 
+import paho.mqtt.client as mqtt
 import pytest
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 
 from harness import (
     Broker,
@@ -216,6 +219,26 @@ def test_a_command_that_the_broker_retains_is_carried_out_once(broker, gateway):
         "what came after it",
     )
     assert gateway.value("SELECT count(*) FROM space_reset") == 1
+
+
+@pytest.mark.parametrize("topic", ["space/A/count", "gateway/headcount-gateway/status", "registry/commands"])
+def test_answers_go_where_answers_belong_and_nowhere_else(topic, broker, gateway):
+    """A sender must not have the gateway say what he may not say himself."""
+    order = {"action": "create", "object": "dpu", "values": {"id": "423"}}
+    properties = Properties(PacketTypes.PUBLISH)
+    properties.ResponseTopic = topic
+    with Subscriber(broker, topic) as victim, Commands(broker) as command:
+        sender = mqtt.Client("sender", protocol=mqtt.MQTTv5)
+        sender.connect("127.0.0.1", broker.port)
+        sender.loop_start()
+        sender.publish("registry/commands", json.dumps(order), 1, properties=properties).wait_for_publish(20)
+        sender.disconnect()
+        sender.loop_stop()
+        wait_until(lambda: gateway.value("SELECT count(*) FROM dpu") == 1, 20, "it is carried out")
+        command("create", "dpu", id="283")
+        wait_until(lambda: gateway.value("SELECT count(*) FROM dpu") == 2, 20, "what came after it")
+        victim.settle()
+        assert not [said for said in victim.live() if '"status"' in said]
 
 
 def test_waits_for_a_broker_that_is_down(tmp_path):

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from doors import make_space, walk
-from harness import Api, Headcount, wait_until
+from harness import Api, Headcount, Subscriber, wait_until
 
 
 # Who may do what
@@ -73,6 +73,26 @@ def test_other_spaces_do_not_exist_for_a_token(closed):
         listed = [item["id"] for item in closed.get(path, token=token).json()["items"]]
         assert "theirs" not in " ".join(listed)
         assert closed.get(f"{path}/{mine.replace('mine', 'theirs')}", token=token).status == 404
+
+
+def test_a_token_for_a_space_ingests_for_the_dpus_there_and_no_others(closed):
+    token = closed.add_token("ingest", "--space", "mine")
+    event = {"dpu_event_time": "2020-01-02T00:00:00Z", "count": 1}
+    assert closed.request("PUT", "/dpus/mine-dpu", event, token=token).status == 202
+    theirs = closed.request("PUT", "/dpus/theirs-dpu", event, token=token)
+    nowhere = closed.request("PUT", "/dpus/nowhere-dpu", event, token=token)
+    assert theirs.status == nowhere.status == 404
+    assert theirs.text.replace("theirs", "nowhere") == nowhere.text
+
+
+@pytest.mark.parametrize("name", ["%2B", "%23", "423%2Fstatus", "..%2F..%2Fregistry%2Fcommands", "a%00b"])
+def test_a_path_leads_to_no_other_topic(closed, name):
+    event = {"dpu_event_time": "2020-01-02T00:00:00Z", "count": 1}
+    with Subscriber(closed.gateway.broker, "dpu/#", "registry/#") as everything:
+        answer = closed.request("PUT", f"/dpus/{name}", event, token=closed.add_token("ingest"))
+        everything.settle()
+        assert answer.status in (400, 404)
+        assert everything.live() == []
 
 
 def test_a_token_ends(closed):
