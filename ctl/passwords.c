@@ -1,10 +1,7 @@
 #include "passwords.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <glib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -50,21 +47,6 @@ static void read_lines(struct passwords *passwords, char *text)
 	}
 }
 
-/* The lock is the folder's: the file is another one after each change. */
-static enum result lock_folder(struct passwords *passwords, struct problem *reterr_problem)
-{
-	g_autofree char *folder = g_path_get_dirname(passwords->path);
-
-	passwords->lock = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (passwords->lock >= 0 && flock(passwords->lock, LOCK_EX | LOCK_NB) == 0)
-		return RESULT_OK;
-	if (errno == EWOULDBLOCK)
-		return problem_set(reterr_problem, RESULT_BUSY, "",
-				   "%s: it is being changed by somebody else just now", folder);
-	return problem_set(reterr_problem, errno == ENOENT ? RESULT_NOT_FOUND : RESULT_FAILED, "",
-			   "%s: %s", folder, g_strerror(errno));
-}
-
 static enum result read_file(struct passwords *passwords, struct problem *reterr_problem)
 {
 	g_autoptr(GError) error = NULL;
@@ -87,9 +69,10 @@ enum result passwords_open(const char *path, struct passwords **ret_passwords,
 	enum result result;
 
 	passwords->path = g_strdup(path);
+	passwords->lock = -1;
 	passwords->names = g_ptr_array_new_with_free_func(g_free);
 	passwords->by_name = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
-	result = lock_folder(passwords, reterr_problem);
+	result = private_file_lock(path, &passwords->lock, reterr_problem);
 	if (result == RESULT_OK)
 		result = read_file(passwords, reterr_problem);
 	if (result == RESULT_OK)

@@ -5,6 +5,7 @@
 #include <glib.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -24,6 +25,28 @@ enum result private_file_readers(const char *path, struct readers *ret_readers,
 				   path, g_strerror(errno));
 	*ret_readers = (struct readers){status.st_uid, status.st_gid, status.st_mode & 07777};
 	return RESULT_OK;
+}
+
+enum result private_file_lock(const char *path, int *ret_lock, struct problem *reterr_problem)
+{
+	g_autofree char *folder = g_path_get_dirname(path);
+	int lock = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	enum result result;
+
+	if (lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) == 0) {
+		*ret_lock = lock;
+		return RESULT_OK;
+	}
+	if (errno == EWOULDBLOCK)
+		result = problem_set(reterr_problem, RESULT_BUSY, "",
+				     "%s: it is being changed by somebody else just now", folder);
+	else
+		result = problem_set(reterr_problem,
+				     errno == ENOENT ? RESULT_NOT_FOUND : RESULT_FAILED, "",
+				     "%s: %s", folder, g_strerror(errno));
+	if (lock >= 0)
+		close(lock);
+	return result;
 }
 
 /* Only root gives files away; who isn't is their reader, too. */

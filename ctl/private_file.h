@@ -18,6 +18,11 @@ struct readers {
 MUST_USE enum result private_file_readers(const char *path, struct readers *ret_readers,
 					  struct problem *reterr_problem);
 
+/* Locks the file's folder until the descriptor is closed, for who reads the file, changes it and writes it: the file itself is
+ * another one after each change. RESULT_BUSY: somebody else has it; RESULT_NOT_FOUND: there is no such folder. */
+MUST_USE enum result private_file_lock(const char *path, int *ret_lock,
+				       struct problem *reterr_problem);
+
 /* Replaces or makes the file; nobody else can read it at any time. */
 MUST_USE enum result private_file_write(const char *path, const char *text, size_t size,
 					const struct readers *readers,

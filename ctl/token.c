@@ -3,9 +3,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <syslog.h>
+#include <unistd.h>
 
 #include "commands.h"
 #include "person.h"
+#include "private_file.h"
 #include "table.h"
 
 /* clang-format off */
@@ -23,6 +25,25 @@ static bool read_file(const struct session *session, GPtrArray **ret_tokens)
 		return true;
 	session_complain(session, "%s", problem.detail);
 	return false;
+}
+
+/* Locks it first, so that what two change at a time is not lost; the caller closes the lock. */
+static bool read_file_to_change(const struct session *session, int *ret_lock,
+				GPtrArray **ret_tokens)
+{
+	struct problem problem;
+
+	*ret_lock = -1;
+	if (private_file_lock(session->config.token_file, ret_lock, &problem) == RESULT_OK)
+		return read_file(session, ret_tokens);
+	session_complain(session, "%s", problem.detail);
+	return false;
+}
+
+static void unlock(int lock)
+{
+	if (lock >= 0)
+		close(lock);
 }
 
 static bool write_file(const struct session *session, const GPtrArray *tokens)
@@ -165,15 +186,10 @@ static void say_added(const struct session *session, const struct token *token, 
 }
 
 /* Takes the token over. */
-static enum exit_code add(const struct session *session, struct token *token)
+static enum exit_code add_to(const struct session *session, GPtrArray *tokens, struct token *token)
 {
-	g_autoptr(GPtrArray) tokens = NULL;
 	char text[TOKEN_TEXT_SIZE];
 
-	if (!read_file(session, &tokens)) {
-		token_free(token);
-		return EXIT_REFUSED;
-	}
 	if (find(tokens, token->name) < tokens->len) {
 		session_complain(session, "there is a token '%s' already", token->name);
 		token_free(token);
@@ -190,6 +206,21 @@ static enum exit_code add(const struct session *session, struct token *token)
 	say_added(session, token, text);
 	explicit_bzero(text, sizeof text);
 	return EXIT_DONE;
+}
+
+/* Takes the token over. */
+static enum exit_code add(const struct session *session, struct token *token)
+{
+	g_autoptr(GPtrArray) tokens = NULL;
+	enum exit_code code = EXIT_REFUSED;
+	int lock;
+
+	if (read_file_to_change(session, &lock, &tokens))
+		code = add_to(session, tokens, token);
+	else
+		token_free(token);
+	unlock(lock);
+	return code;
 }
 
 enum exit_code token_add_run(struct session *session)
@@ -253,16 +284,10 @@ enum exit_code token_list_run(struct session *session)
 
 /* token remove */
 
-enum exit_code token_remove_run(struct session *session)
+static enum exit_code remove_from(const struct session *session, GPtrArray *tokens)
 {
-	g_autoptr(GPtrArray) tokens = NULL;
-	guint index;
+	guint index = find(tokens, session->argv[0]);
 
-	if (!session_begin(session, NULL))
-		return EXIT_USAGE;
-	if (!read_file(session, &tokens))
-		return EXIT_REFUSED;
-	index = find(tokens, session->argv[0]);
 	if (index == tokens->len) {
 		session_complain(session, "there is no token '%s'", session->argv[0]);
 		return EXIT_REFUSED;
@@ -273,4 +298,18 @@ enum exit_code token_remove_run(struct session *session)
 	note(session->argv[0], "removed");
 	session_say(session, "{}", "%s is removed", session->argv[0]);
 	return EXIT_DONE;
+}
+
+enum exit_code token_remove_run(struct session *session)
+{
+	g_autoptr(GPtrArray) tokens = NULL;
+	enum exit_code code = EXIT_REFUSED;
+	int lock;
+
+	if (!session_begin(session, NULL))
+		return EXIT_USAGE;
+	if (read_file_to_change(session, &lock, &tokens))
+		code = remove_from(session, tokens);
+	unlock(lock);
+	return code;
 }

@@ -1,5 +1,7 @@
 """Who may do what over HTTP: tokens, their scopes and spaces, and their end."""
 
+import fcntl
+import os
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -105,6 +107,24 @@ def test_a_token_ends(closed):
     name = next(name for name, known in closed.tokens.items() if known == token)
     Headcount(closed.config)("token", "remove", name)
     wait_until(lambda: closed.get("/spaces/mine", token=token).status == 401, 20, "it is removed")
+
+
+def test_a_token_that_is_removed_does_not_come_back_with_another_s_change(closed):
+    """Two who change the file at a time: the one who read it first would write the other's change away."""
+    headcount = Headcount(closed.config)
+    closed.add_token("read")
+    before = closed.token_file.read_bytes()
+    folder = os.open(closed.token_file.parent, os.O_RDONLY)
+    fcntl.flock(folder, fcntl.LOCK_EX)
+    try:
+        for command in (("add", "late", "--scope", "read"), ("remove", next(iter(closed.tokens)))):
+            result = headcount.run("token", *command)
+            assert result.returncode == 1 and "somebody else" in result.stderr
+    finally:
+        os.close(folder)
+    assert closed.token_file.read_bytes() == before
+    headcount("token", "add", "late", "--scope", "read")
+    headcount("token", "remove", "late")
 
 
 def test_tokens_are_nowhere_to_be_read(closed):
