@@ -378,7 +378,7 @@ static enum result keep_old(const char *database, const char *kept, struct probl
 static char *name_kept(const char *database)
 {
 	g_autoptr(GDateTime) now = g_date_time_new_now_utc();
-	g_autofree char *time = g_date_time_format(now, "%Y%m%dT%H%M%SZ");
+	g_autofree char *time = g_date_time_format(now, "%Y%m%dT%H%M%S.%fZ");
 
 	return g_strconcat(database, ".before-", time, NULL);
 }

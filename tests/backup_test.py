@@ -387,3 +387,12 @@ def test_a_restore_that_is_killed_leaves_one_of_the_two(gateway, headcount, tmp_
     assert facts(gateway.database) == restored
     with gateway:
         recount.wait_for_retained(gateway)
+
+
+def test_restores_one_after_the_other_keep_a_copy_each(gateway, headcount, tmp_path):
+    backup = tmp_path / "backup.db"
+    headcount("backup", backup)
+    gateway.stop()
+    for _ in range(4):  # within one second or two
+        headcount("restore", backup)
+    assert len(list(gateway.database.parent.glob("*.before-*Z"))) == 4
