@@ -265,7 +265,10 @@ static enum result make_https_conf(struct setup *setup, const struct item *item,
 		"# Written by headcount broker-setup: a file here with a later name wins over it.\n"
 		"[api]\n"
 		"certificate_file=%s/https.crt\n"
-		"key_file=%s/https.key\n",
+		"key_file=%s/https.key\n"
+		"# Of an authority of one's own, browsers shall not remember it: with a new one "
+		"they would be locked out.\n"
+		"hsts_s=0\n",
 		setup->dir, setup->dir);
 
 	return write_text(item, path, text, reterr_problem);
