@@ -53,7 +53,7 @@ class Quickstart:
 
     @property
     def broker(self):
-        return SimpleNamespace(port=self.ready.mqtt)
+        return SimpleNamespace(port=self.ready.mqtt, login=(None, None))
 
     def children(self):
         task = f"/proc/{self.process.pid}/task/{self.process.pid}/children"
