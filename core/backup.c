@@ -4,15 +4,14 @@
 #include <fcntl.h>
 #include <glib.h>
 #include <stdio.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "occupancy.h"
+#include "partial.h"
 #include "space.h"
 
 #define EXAMINE_MS INSTANT_DAY /* as long as it takes */
-#define MODE 0600              /* of a backup: who has been where is nobody else's business */
 
 static enum result file_failed(const char *path, struct problem *reterr_problem)
 {
@@ -31,52 +30,6 @@ static enum result synchronize_folder(const char *path, struct problem *reterr_p
 	if (descriptor >= 0)
 		close(descriptor);
 	return done ? RESULT_OK : RESULT_FAILED;
-}
-
-/* What a killed one has left. A file of somebody else is none: he could read what is written into it. */
-static enum result open_left(const char *partial, int *ret_descriptor,
-			     struct problem *reterr_problem)
-{
-	int descriptor = open(partial, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
-	struct stat status;
-
-	if (descriptor < 0)
-		return file_failed(partial, reterr_problem);
-	if (fstat(descriptor, &status) < 0 || status.st_uid != geteuid()) {
-		close(descriptor);
-		return problem_set(reterr_problem, RESULT_FAILED, "",
-				   "%s is a file of somebody else: remove it", partial);
-	}
-	*ret_descriptor = descriptor;
-	return RESULT_OK;
-}
-
-static enum result open_partial(const char *partial, int *ret_descriptor,
-				struct problem *reterr_problem)
-{
-	*ret_descriptor = open(partial, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, MODE);
-	if (*ret_descriptor >= 0)
-		return RESULT_OK;
-	return errno == EEXIST ? open_left(partial, ret_descriptor, reterr_problem)
-			       : file_failed(partial, reterr_problem);
-}
-
-/* A file in the making. It is locked, so that what a killed one left there is told from one that is under way. */
-static enum result begin_file(const char *partial, int *ret_descriptor,
-			      struct problem *reterr_problem)
-{
-	int descriptor = -1;
-	enum result result = open_partial(partial, &descriptor, reterr_problem);
-
-	if (result != RESULT_OK)
-		return result;
-	if (flock(descriptor, LOCK_EX | LOCK_NB) < 0) {
-		close(descriptor);
-		return problem_set(reterr_problem, RESULT_BUSY, "",
-				   "%s is being written by another one", partial);
-	}
-	*ret_descriptor = descriptor;
-	return RESULT_OK;
 }
 
 /* Examining a copy */
@@ -218,7 +171,7 @@ enum result backup_make(const char *database, const char *file, bool replace,
 
 	if (!replace && access(file, F_OK) == 0)
 		return exists_already(file, reterr_problem);
-	result = begin_file(partial, &descriptor, reterr_problem);
+	result = partial_open(partial, &descriptor, reterr_problem);
 	if (result != RESULT_OK)
 		return result;
 	result = copy_and_examine(database, partial, watch, reterr_problem);
@@ -409,7 +362,7 @@ static enum result restore(const char *file, const char *database, const struct 
 
 	*ret_restored = (struct backup_restored){0};
 	unlink(partial); /* of one that was killed; or what somebody laid there */
-	result = begin_file(partial, &descriptor, reterr_problem);
+	result = partial_open(partial, &descriptor, reterr_problem);
 	if (result != RESULT_OK)
 		return result;
 	result = store_copy(file, partial, watch->copying, watch->context, reterr_problem);

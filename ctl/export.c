@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "commands.h"
+#include "partial.h"
 #include "progress.h"
 #include "registry_document.h"
 
@@ -34,6 +35,18 @@ static bool complain_output(const struct session *session, const struct output *
 	return false;
 }
 
+/* NULL, and that is said, if there can be no such file. */
+static FILE *open_partial(const struct session *session, const char *path)
+{
+	struct problem problem;
+	int descriptor = -1;
+
+	if (partial_open(path, &descriptor, &problem) == RESULT_OK)
+		return fdopen(descriptor, "w");
+	session_complain(session, "%s", problem.detail);
+	return NULL;
+}
+
 static bool output_open(const struct session *session, struct output *ret_output)
 {
 	const char *path = session->argc > 0 ? session->argv[0] : "-";
@@ -42,14 +55,17 @@ static bool output_open(const struct session *session, struct output *ret_output
 	if (strcmp(path, "-") == 0)
 		return true;
 	ret_output->path = path;
-	if (is_file(path))
+	if (is_file(path)) {
 		ret_output->partial = g_strconcat(path, ".partial", NULL);
-	ret_output->file = fopen(ret_output->partial != NULL ? ret_output->partial : path, "we");
-	if (ret_output->file != NULL)
-		return true;
-	complain_output(session, ret_output);
-	g_free(ret_output->partial);
-	return false;
+		ret_output->file = open_partial(session, ret_output->partial);
+	} else {
+		ret_output->file = fopen(path, "we");
+		if (ret_output->file == NULL)
+			complain_output(session, ret_output);
+	}
+	if (ret_output->file == NULL)
+		g_free(ret_output->partial);
+	return ret_output->file != NULL;
 }
 
 /* With `whole` false, what was written to a file goes. */
@@ -58,15 +74,14 @@ static bool output_close(const struct session *session, struct output *output, b
 	bool good = whole && fflush(output->file) == 0;
 
 	if (output->partial != NULL)
-		good = good && fsync(fileno(output->file)) == 0;
-	if (output->path != NULL)
-		good = fclose(output->file) == 0 && good;
-	if (output->partial != NULL)
-		good = good && rename(output->partial, output->path) == 0;
-	if (whole && !good)
-		complain_output(session, output);
+		good = good && fsync(fileno(output->file)) == 0 &&
+		       rename(output->partial, output->path) == 0;
 	if (output->partial != NULL && !good)
 		unlink(output->partial);
+	if (output->path != NULL)
+		good = fclose(output->file) == 0 && good;
+	if (whole && !good)
+		complain_output(session, output);
 	g_free(output->partial);
 	return good;
 }

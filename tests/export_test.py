@@ -4,8 +4,10 @@ import contextlib
 import csv
 import io
 import json
+import os
 import random
 import sqlite3
+import stat
 
 import pytest
 
@@ -275,6 +277,41 @@ def test_a_file_is_there_whole_or_not_at_all(headcount, tmp_path):
     full = headcount.run("export", "crossings", "/dev/full")
     assert full.returncode == REFUSED
     assert list(tmp_path.glob("*.partial")) == []
+
+
+@pytest.mark.parametrize("what", ["registry", "crossings"])
+def test_a_file_is_for_nobody_else_to_read(what, headcount, tmp_path):
+    furnish(headcount)
+    path = tmp_path / "export"
+    left = tmp_path / "export.partial"
+    left.write_text("what a killed export has left, more than there is now\n" * 1000)
+    left.chmod(0o644)
+    headcount("export", what, path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert path.read_text() == headcount("export", what)
+    assert not left.exists()
+
+
+@pytest.mark.parametrize("what", ["registry", "crossings"])
+@pytest.mark.parametrize("lay", [os.symlink, os.link])
+def test_a_file_is_written_through_nobody_s_link(what, lay, headcount, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_text("precious")
+    lay(elsewhere, tmp_path / "export.partial")
+    result = headcount.run("export", what, tmp_path / "export")
+    assert result.returncode == REFUSED and "remove it" in result.stderr
+    assert elsewhere.read_text() == "precious"
+    assert not (tmp_path / "export").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_a_file_is_no_file_of_somebody_else(headcount, tmp_path):
+    waiting = tmp_path / "export.partial"
+    waiting.touch(0o666)
+    os.chown(waiting, 65534, 65534)
+    result = headcount.run("export", "registry", tmp_path / "export")
+    assert result.returncode == REFUSED and "somebody else" in result.stderr
+    assert waiting.read_bytes() == b""
 
 
 # Crossings
