@@ -141,6 +141,24 @@ static char *subject_of(const char *text, const char **ret_message)
 	return g_strndup(text, (gsize)(colon - text));
 }
 
+/* The same for JSON: what is not printable can stand only within its texts, where units of UTF-16 may stand for it. */
+static void add_printable_json(GString *out, const char *json)
+{
+	for (const char *next; *json != '\0'; json = next) {
+		gunichar character = g_utf8_get_char(json);
+		g_autofree gunichar2 *units = NULL;
+
+		next = g_utf8_next_char(json);
+		if (is_printable(character)) {
+			g_string_append_len(out, json, next - json);
+			continue;
+		}
+		units = g_ucs4_to_utf16(&character, 1, NULL, NULL, NULL);
+		for (const gunichar2 *unit = units; *unit != 0; unit++)
+			g_string_append_printf(out, "\\u%04x", *unit);
+	}
+}
+
 static void add_json(GString *out, enum log_level level, const char *text, uint64_t more)
 {
 	g_autoptr(GString) object = g_string_new(NULL);
@@ -157,7 +175,7 @@ static void add_json(GString *out, enum log_level level, const char *text, uint6
 	if (more > 0)
 		json_add_integer(object, "more", (int64_t)more);
 	json_end_object(object);
-	g_string_append_len(out, object->str, (gssize)object->len);
+	add_printable_json(out, object->str);
 }
 
 /* In one piece, so that lines of several programs in one file don't mix. */

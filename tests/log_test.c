@@ -192,6 +192,43 @@ static void json_has_its_members(struct fixture *fixture, gconstpointer data)
 	g_assert_null(json_member(json, "more"));
 }
 
+static void hostile_text_is_escaped_in_json_too(struct fixture *fixture, gconstpointer data)
+{
+	static const struct {
+		const char *text, *shown;
+	} cases[] = {
+		{"\xe2\x80\xaetxt", "\\u202etxt"}, /* from right to left */
+		{"\xc2\x9b"
+		 "1m",
+		 "\\u009b1m"}, /* a terminal's command, in 8 bits */
+		{"\x7f", "\\u007f"},
+		{"\xe2\x80\xa8", "\\u2028"},
+		{"\xf3\xa0\x80\x81",
+		 "\\udb40\\udc01"}, /* a tag that nobody sees: two units of UTF-16 */
+		{"caf\xc3\xa9\xf0\x9f\x9a\xaa", "caf\xc3\xa9\xf0\x9f\x9a\xaa"},
+	};
+
+	(void)data;
+	log_start("test", LOG_LEVEL_INFO, LOG_FORMAT_JSON);
+	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+		g_autofree char *ends =
+			g_strconcat("\"subject\":\"", cases[i].shown, "\",\"message\":\"",
+				    cases[i].shown, "\"}", NULL);
+		g_auto(GStrv) lines = NULL;
+		g_autoptr(Json) json = NULL;
+		const char *why = NULL;
+
+		log_notice("%s: %s", cases[i].text, cases[i].text);
+		lines = lines_of(fixture);
+		g_assert_cmpuint(g_strv_length(lines), ==, 1);
+		g_test_message("%s", lines[0]);
+		g_assert_true(g_str_has_suffix(lines[0], ends));
+		json = json_read(lines[0], strlen(lines[0]), &why);
+		g_assert_nonnull(json);
+		g_assert_cmpstr(json_member_text(json, "message", ""), ==, cases[i].text);
+	}
+}
+
 static void a_message_without_subject_has_none(struct fixture *fixture, gconstpointer data)
 {
 	g_autoptr(Json) json = NULL;
@@ -327,6 +364,7 @@ int main(int argc, char **argv)
 	ADD(a_long_text_is_cut_at_a_character);
 	ADD(the_journal_gets_priorities);
 	ADD(json_has_its_members);
+	ADD(hostile_text_is_escaped_in_json_too);
 	ADD(a_message_without_subject_has_none);
 	ADD(repeats_are_counted_and_told_at_the_end);
 	ADD(a_minute_later_it_is_told_and_begins_anew);
