@@ -22,7 +22,7 @@ struct mosquitto_settings {
 };
 
 /* The settings of the running mosquitto whose configuration has a listener on the port; NULL if none is found whose
- * files can be read. */
+ * files can be read. Root asks for one of root or of the user mosquitto. */
 struct mosquitto_settings *mosquitto_settings_find(int64_t port);
 void mosquitto_settings_free(struct mosquitto_settings *settings);
 

@@ -8,6 +8,8 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -365,6 +367,56 @@ def test_settings_in_a_folder_of_their_own_are_read_too(tmp_path):
     (included / "more.conf").write_text("message_size_limit 1000\n")
     with Broker(tmp_path, settings=[f"include_dir {included}"]) as broker:
         assert broker_findings(broker, tmp_path) == {("broker-settings", WARNING, "message_size_limit")}
+
+
+@contextlib.contextmanager
+def called_mosquitto(folder, config, user):
+    """A process of the user that says it were a broker with that configuration."""
+    script = folder / "script"
+    script.write_text("printf mosquitto >/proc/$$/comm\necho ready\nread line\n")
+    command = ["sh", str(script), "-c", str(config)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, user=user) as process:
+        assert process.stdout.readline() == b"ready\n"
+        yield
+        process.stdin.close()
+
+
+@pytest.fixture
+def open_folder():
+    """One that every user can reach."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        yield Path(folder)
+
+
+def found_broker(port, folder):
+    """What the doctor finds of the settings of a broker that should be at the port."""
+    config = folder / "doctor.conf"
+    write_config(config, {"broker": {"host": "127.0.0.1", "port": port}, "store": {"database": folder / "headcount.db"}}, {})
+    _, findings = diagnose(config)
+    return {finding["level"] for finding in findings if finding["check"] == "broker-settings"}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
+@pytest.mark.parametrize("user, expected", [("root", {ERROR, WARNING}), ("mosquitto", {ERROR, WARNING}), ("nobody", {UNKNOWN})])
+def test_root_believes_the_broker_s_process_and_none_of_somebody_else(user, expected, open_folder, tmp_path):
+    port = free_port()
+    settings = open_folder / "mosquitto.conf"
+    settings.write_text(f"listener {port} 127.0.0.1\npersistence false\n")
+    with called_mosquitto(open_folder, settings, user):
+        assert found_broker(port, tmp_path) == expected
+
+
+@pytest.mark.parametrize("what", ["a pipe", "too long"])
+def test_settings_that_are_no_ordinary_file_are_not_read(what, open_folder, tmp_path):
+    port = free_port()
+    settings = open_folder / "mosquitto.conf"
+    if what == "a pipe":
+        os.mkfifo(settings)
+    else:
+        settings.write_text(f"listener {port} 127.0.0.1\n" + "#\n" * 1_000_000)
+    with called_mosquitto(open_folder, settings, os.geteuid()):
+        assert found_broker(port, tmp_path) == {UNKNOWN}
 
 
 def test_a_wrong_password_is_found(tmp_path):
