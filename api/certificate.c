@@ -198,6 +198,16 @@ void certificate_close(struct certificate *certificate)
 	g_free(certificate);
 }
 
+/* /readyz is for anybody: where files are, only the log says. */
+static void say_problem(struct certificate *certificate, const struct problem *problem)
+{
+	if (*problem->detail == '\0')
+		*certificate->problem = '\0';
+	else
+		g_snprintf(certificate->problem, sizeof certificate->problem,
+			   "[api] %s can't be used: the log says why", problem->member);
+}
+
 void certificate_reload(struct certificate *certificate)
 {
 	struct problem problem = {0};
@@ -213,7 +223,7 @@ void certificate_reload(struct certificate *certificate)
 		log_notice("certificate: read again, valid until %s", until);
 	}
 	g_mutex_lock(&certificate->mutex);
-	g_strlcpy(certificate->problem, problem.detail, sizeof certificate->problem);
+	say_problem(certificate, &problem);
 	if (pair.key != NULL) {
 		clear_pair(&certificate->pair);
 		certificate->pair = pair;

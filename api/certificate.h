@@ -28,7 +28,8 @@ void certificate_tend(struct certificate *certificate);
 
 struct certificate_view {
 	instant expires;
-	char problem[256]; /* why what the files hold now is not used; "" if it is */
+	char problem
+		[128]; /* which file is not used as it is now, for anybody to read; "": both are */
 };
 struct certificate_view certificate_look(struct certificate *certificate);
 
