@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "log.h"
+#include "secret.h"
 
 /* What was read at a time. */
 struct pair {
@@ -50,41 +51,18 @@ static void clear_pair(struct pair *pair)
 
 /* Reading */
 
-static enum result check_key_file(const char *path, struct problem *reterr_problem)
-{
-	struct stat status;
-
-	if (stat(path, &status) == 0 && (status.st_mode & (S_IROTH | S_IWOTH)) != 0)
-		return problem_set(reterr_problem, RESULT_INVALID, "key_file",
-				   "[api] key_file: %s is open to everybody on this machine: "
-				   "chmod o= helps",
-				   path);
-	return RESULT_OK;
-}
-
-/* The bytes of a file as GnuTLS wants them; *ret_text is the caller's. */
-static enum result read_text(const char *name, const char *path, char **ret_text,
-			     gnutls_datum_t *ret_datum, struct problem *reterr_problem)
-{
-	g_autoptr(GError) error = NULL;
-	gsize size;
-
-	if (!g_file_get_contents(path, ret_text, &size, &error))
-		return problem_set(reterr_problem, RESULT_INVALID, name, "[api] %s: %s", name,
-				   error->message);
-	*ret_datum = (gnutls_datum_t){(unsigned char *)*ret_text, (unsigned)size};
-	return RESULT_OK;
-}
-
 static enum result read_chain(const char *path, struct pair *pair, struct problem *reterr_problem)
 {
+	g_autoptr(GError) error = NULL;
 	g_autofree char *text = NULL;
-	gnutls_datum_t datum = {0};
-	enum result result = read_text("certificate_file", path, &text, &datum, reterr_problem);
+	gsize size;
+	gnutls_datum_t datum;
 	int code;
 
-	if (result != RESULT_OK)
-		return result;
+	if (!g_file_get_contents(path, &text, &size, &error))
+		return problem_set(reterr_problem, RESULT_INVALID, "certificate_file",
+				   "[api] certificate_file: %s", error->message);
+	datum = (gnutls_datum_t){(unsigned char *)text, (unsigned)size};
 	code = gnutls_x509_crt_list_import2(&pair->chain, &pair->count, &datum, GNUTLS_X509_FMT_PEM,
 					    GNUTLS_X509_CRT_LIST_FAIL_IF_UNSORTED);
 	if (code >= 0)
@@ -99,16 +77,19 @@ static enum result read_chain(const char *path, struct pair *pair, struct proble
 static enum result read_key(const char *path, struct pair *pair, struct problem *reterr_problem)
 {
 	g_autofree char *text = NULL;
-	gnutls_datum_t datum = {0};
-	enum result result = read_text("key_file", path, &text, &datum, reterr_problem);
+	size_t size;
+	struct problem problem;
+	gnutls_datum_t datum;
 	int code;
 
-	if (result != RESULT_OK)
-		return result;
+	if (secret_load(path, "key_file", &text, &size, &problem) != RESULT_OK)
+		return problem_set(reterr_problem, RESULT_INVALID, "key_file", "[api] key_file: %s",
+				   problem.detail);
+	datum = (gnutls_datum_t){(unsigned char *)text, (unsigned)size};
 	code = gnutls_x509_privkey_init(&pair->key);
 	if (code == GNUTLS_E_SUCCESS)
 		code = gnutls_x509_privkey_import2(pair->key, &datum, GNUTLS_X509_FMT_PEM, NULL, 0);
-	gnutls_memset(text, 0, datum.size);
+	gnutls_memset(text, 0, size);
 	if (code == GNUTLS_E_SUCCESS)
 		return RESULT_OK;
 	return problem_set(reterr_problem, RESULT_INVALID, "key_file",
@@ -133,11 +114,9 @@ static enum result read_pair(const char *certificate_file, const char *key_file,
 			     struct pair *ret_pair, struct problem *reterr_problem)
 {
 	struct pair pair = {0};
-	enum result result = check_key_file(key_file, reterr_problem);
+	enum result result = read_chain(certificate_file, &pair, reterr_problem);
 
 	*ret_pair = (struct pair){0};
-	if (result == RESULT_OK)
-		result = read_chain(certificate_file, &pair, reterr_problem);
 	if (result == RESULT_OK)
 		result = read_key(key_file, &pair, reterr_problem);
 	if (result == RESULT_OK && !belong_together(&pair))

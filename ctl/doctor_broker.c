@@ -5,6 +5,7 @@
 
 #include "doctor.h"
 #include "mosquitto_settings.h"
+#include "secret.h"
 
 #define GATEWAY_SILENT (90 * INSTANT_SECOND) /* it speaks every 30 s */
 #define ERROR_RECENT INSTANT_HOUR
@@ -277,7 +278,7 @@ static int check_keys(struct doctor *doctor, const struct mosquitto_settings *se
 		struct stat status;
 
 		if (listener->key_file == NULL || stat(listener->key_file, &status) < 0 ||
-		    !(status.st_mode & S_IRWXO))
+		    !secret_is_open(status.st_mode))
 			continue;
 		remedy = g_strdup_printf("chmod o= %s", listener->key_file);
 		doctor_say(doctor, DOCTOR_ERROR, remedy, "everybody may read the broker's key %s",

@@ -9,6 +9,7 @@
 
 #include "doctor.h"
 #include "mosquitto_settings.h"
+#include "secret.h"
 
 #define DISK_LITTLE (INT64_C(1) << 30)
 #define DISK_NOTHING (INT64_C(64) << 20)
@@ -24,7 +25,7 @@ static bool is_secret(struct doctor *doctor, const char *key, const char *path)
 	g_autofree char *remedy = g_strdup_printf("chmod o= %s", path);
 	struct stat status;
 
-	if (*path == '\0' || stat(path, &status) < 0 || !(status.st_mode & S_IRWXO))
+	if (*path == '\0' || stat(path, &status) < 0 || !secret_is_open(status.st_mode))
 		return true;
 	doctor_say(doctor, DOCTOR_ERROR, remedy, "everybody may read or write %s (%s)", path, key);
 	return false;

@@ -210,12 +210,20 @@ def test_a_mistake_in_the_configuration_is_named(certificates, tmp_path):
     opened = tmp_path / "open.key"
     shutil.copy(first.key, opened)
     opened.chmod(0o604)
+    executable = tmp_path / "executable.key"
+    shutil.copy(first.key, executable)
+    executable.chmod(0o601)
+    long = tmp_path / "long.key"
+    long.write_text(first.key.read_text() + "\n" * 65536)
+    long.chmod(0o600)
     for settings, what in (
         ({"certificate_file": first.path}, "both or neither"),
         ({"key_file": first.key}, "both or neither"),
         ({"certificate_file": tmp_path / "none", "key_file": first.key}, "certificate_file: .*none.*No such file"),
         ({"certificate_file": first.path, "key_file": tmp_path / "none"}, "key_file: .*none.*No such file"),
-        ({"certificate_file": first.path, "key_file": opened}, "key_file: .*open.key is open to everybody"),
+        ({"certificate_file": first.path, "key_file": opened}, "key_file: .*open.key: is open to everybody"),
+        ({"certificate_file": first.path, "key_file": executable}, "key_file: .*executable.key: is open to everybody"),
+        ({"certificate_file": first.path, "key_file": long}, "key_file: .*long.key: expected at most 65536 bytes"),
         ({"certificate_file": first.path, "key_file": second.key}, "key_file: .*second.key is not the key of .*first.pem"),
         ({"certificate_file": first.key, "key_file": first.key}, "certificate_file: .*first.key is no chain"),
         ({"trusted_proxies": "127.0.0.1 proxy.example"}, "trusted_proxies: 'proxy.example' is no address"),
