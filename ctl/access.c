@@ -24,7 +24,7 @@ bool access_exists(const struct session *session)
 
 bool access_open(const struct session *session, struct access *ret_access)
 {
-	struct access access = {0};
+	struct access access = {.client_id = session->config.client_id};
 	struct problem problem;
 	enum result result = open_files(session, &access, &problem);
 
@@ -44,12 +44,19 @@ void access_close(struct access *access)
 	rights_close(access->rights);
 }
 
+bool access_is_gateway(const struct access *access, const char *name)
+{
+	return strcmp(name, access->client_id) == 0;
+}
+
 const char *access_refusal(const struct access *access, const char *id)
 {
 	if (!passwords_fits(id))
 		return ACCESS_NO_COLON;
 	if (rights_names(access->rights, id))
 		return "it has rights of its own with the broker: a DPU needs another name";
+	if (access_is_gateway(access, id))
+		return ACCESS_GATEWAY;
 	return NULL;
 }
 

@@ -14,6 +14,7 @@
 struct access {
 	struct passwords *passwords;
 	struct rights *rights;
+	const char *client_id; /* of the gateway; the session's */
 };
 
 /* Has it been made? Without it, passwords are somebody else's business. */
@@ -22,6 +23,11 @@ bool access_exists(const struct session *session);
 /* Reads the files of the session's configuration; false if they can't be had, which is said then: EXIT_REFUSED. */
 bool access_open(const struct session *session, struct access *ret_access);
 void access_close(struct access *access);
+
+/* Would a user of this name take the gateway's session over? Its client id will be its name. */
+bool access_is_gateway(const struct access *access, const char *name);
+#define ACCESS_GATEWAY                                                                             \
+	"the gateway has a session of that name with the broker: a user needs another name"
 
 /* Why a DPU of this name can't have a password; NULL: it can. */
 const char *access_refusal(const struct access *access, const char *id);

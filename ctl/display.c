@@ -26,6 +26,10 @@ static enum exit_code add(const struct session *session, const struct access *ac
 		session_complain(session, "%s: %s", name, ACCESS_NO_COLON);
 		return EXIT_REFUSED;
 	}
+	if (access_is_gateway(access, name)) {
+		session_complain(session, "%s: %s", name, ACCESS_GATEWAY);
+		return EXIT_REFUSED;
+	}
 	if (!rights_names(access->rights, name)) {
 		rights_add_display(access->rights, name);
 		if (!save_rights(session, access))

@@ -491,6 +491,19 @@ def test_a_dpu_can_not_be_named_like_a_user_with_rights_of_its_own(site, name):
     assert (site.broker.dir / "passwords").read_bytes() == before
 
 
+def test_nobody_can_be_named_like_the_gateway_s_session(site, monkeypatch):
+    """A client's id is its name: it would take the session over."""
+    monkeypatch.setenv("HEADCOUNT_GATEWAY_CLIENT_ID", "north")
+    before = (site.broker.dir / "passwords").read_bytes(), (site.broker.dir / "acl").read_bytes()
+    for command in (("dpu", "add", "north", "--password"), ("dpu", "set", "north", "--password"), ("display", "add", "north")):
+        result = site.headcount.run(*command)
+        assert result.returncode == 1
+        assert "needs another name" in result.stderr
+    result = site.headcount.run("dpu", "add", "--csv", "-", input="dpu_id\nnorth\n")
+    assert result.returncode == 1 and result.stdout == "dpu_id,password\n"
+    assert before == ((site.broker.dir / "passwords").read_bytes(), (site.broker.dir / "acl").read_bytes())
+
+
 def test_a_display_can_not_be_named_like_a_dpu_or_a_program(site):
     for name in ("423", "headcount-gateway", "lobby"):
         assert site.headcount.run("display", "add", name).returncode == 1
