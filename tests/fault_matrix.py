@@ -24,6 +24,7 @@ from pathlib import Path
 from faults import CELLS
 from invariants import Broken
 from provenance import stamp
+from trouble import hook
 
 
 @dataclass
@@ -134,6 +135,7 @@ def main():
     if arguments.list:
         print(*(f"{c.name}: {c.times}" for c in chosen), sep="\n")
         return 0
+    hook()
     print(f"seed {arguments.seed}", flush=True)
     rows, begun = [], time.monotonic()
     for one in chosen:

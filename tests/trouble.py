@@ -11,6 +11,7 @@
 import errno
 import mmap
 import struct
+import sys
 from typing import NamedTuple
 
 from harness import SANITIZER_ENVIRONMENT, bin_dir
@@ -54,6 +55,14 @@ POINTS = {
 }
 
 
+def hook():
+    """The library; without it nothing here can be done."""
+    path = bin_dir() / "fault-hook.so"
+    if not path.exists():
+        sys.exit(f"{path} is not there: cmake --build {path.parent.parent} --target fault-hook")
+    return path
+
+
 class Trouble:
     def __init__(self, path, keeps_record=False):
         self.path = path
@@ -66,11 +75,9 @@ class Trouble:
 
     def environment(self, *preloads):
         """What a program is to be started with; `preloads` are other libraries, which come first."""
-        hook = bin_dir() / "fault-hook.so"
-        assert hook.exists(), f"{hook} is not there: build the target fault-hook"
         options = SANITIZER_ENVIRONMENT["ASAN_OPTIONS"] + ":verify_asan_link_order=0"
         return {
-            "LD_PRELOAD": " ".join([*preloads, str(hook)]),
+            "LD_PRELOAD": " ".join([*preloads, str(hook())]),
             "FAULT_HOOK": str(self.path),
             "ASAN_OPTIONS": options,
         }
