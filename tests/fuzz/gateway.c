@@ -87,7 +87,7 @@ static void check_publication(void *context, const char *topic, const void *payl
 static void commit(struct gateway *gateway)
 {
 	g_assert(ingest_commit(gateway->ingest) == RESULT_OK);
-	ingest_answers(gateway->ingest, check_publication, NULL);
+	answers_to_requests(ingest_answers(gateway->ingest), check_publication, NULL);
 	announce_changed(gateway->announce);
 	if (!gateway->one_by_one)
 		world_check(gateway->store);
