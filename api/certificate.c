@@ -65,8 +65,11 @@ static enum result read_chain(const char *path, struct pair *pair, struct proble
 	datum = (gnutls_datum_t){(unsigned char *)text, (unsigned)size};
 	code = gnutls_x509_crt_list_import2(&pair->chain, &pair->count, &datum, GNUTLS_X509_FMT_PEM,
 					    GNUTLS_X509_CRT_LIST_FAIL_IF_UNSORTED);
-	if (code >= 0)
+	if (code >= 0) {
+		pair->expires = (instant)gnutls_x509_crt_get_expiration_time(pair->chain[0]) *
+				INSTANT_SECOND;
 		return RESULT_OK;
+	}
 	pair->chain = NULL;
 	pair->count = 0;
 	return problem_set(reterr_problem, RESULT_INVALID, "certificate_file",
@@ -103,7 +106,8 @@ static bool belong_together(const struct pair *pair)
 	unsigned char ids[2][32]; /* SHA-256 */
 	size_t sizes[] = {sizeof ids[0], sizeof ids[1]};
 
-	return gnutls_x509_crt_get_key_id(pair->chain[0], GNUTLS_KEYID_USE_SHA256, ids[0],
+	return pair->count > 0 &&
+	       gnutls_x509_crt_get_key_id(pair->chain[0], GNUTLS_KEYID_USE_SHA256, ids[0],
 					  &sizes[0]) == GNUTLS_E_SUCCESS &&
 	       gnutls_x509_privkey_get_key_id(pair->key, GNUTLS_KEYID_USE_SHA256, ids[1],
 					      &sizes[1]) == GNUTLS_E_SUCCESS &&
@@ -127,7 +131,6 @@ static enum result read_pair(const char *certificate_file, const char *key_file,
 		clear_pair(&pair);
 		return result;
 	}
-	pair.expires = (instant)gnutls_x509_crt_get_expiration_time(pair.chain[0]) * INSTANT_SECOND;
 	*ret_pair = pair;
 	return RESULT_OK;
 }

@@ -88,7 +88,7 @@ enum result secret_read(const char *path, const char *member, char **ret_secret,
 	size_t size;
 	enum result result = secret_load(path, member, &text, &size, reterr_problem);
 
-	if (result != RESULT_OK)
+	if (text == NULL)
 		return result;
 	text[strcspn(text, "\r\n")] = '\0';
 	if (*text == '\0')

@@ -1,6 +1,5 @@
 #include <errno.h>
 #include <glib/gstdio.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -10,13 +9,13 @@
 #include "broker_files.h"
 #include "certificate.h"
 #include "commands.h"
+#include "person.h"
 
 #define BROKER_CONF "/etc/mosquitto/conf.d/headcount.conf"
 #define PROGRAMS_CONF "/etc/headcount/conf.d/broker.conf"
 #define HTTPS_CONF "/etc/headcount/conf.d/https.conf"
 
 #define BROKER_USER "mosquitto"
-#define USER_BYTES 16384 /* an entry of the system's users, as getpwnam_r(3) wants it */
 #define PORT 1883
 #define TLS_PORT 8883
 
@@ -44,25 +43,13 @@ struct item {
 			    struct problem *reterr_problem);
 };
 
-static bool find_user(const char *name, uid_t *ret_user, gid_t *ret_group)
-{
-	char text[USER_BYTES];
-	struct passwd entry, *found;
-
-	if (getpwnam_r(name, &entry, text, sizeof text, &found) != 0 || found == NULL)
-		return false;
-	*ret_user = entry.pw_uid;
-	*ret_group = entry.pw_gid;
-	return true;
-}
-
 /* Without root there is nobody but oneself; a user that isn't there yet is said at the end. */
 static struct readers readers_of(const char *user, mode_t mode)
 {
 	struct readers readers = {geteuid(), getegid(), mode};
 
 	if (user != NULL && geteuid() == 0)
-		find_user(user, &readers.user, &readers.group);
+		person_find(user, &readers.user, &readers.group);
 	return readers;
 }
 
@@ -528,7 +515,7 @@ static void say_next(const struct setup *setup)
 		uid_t user;
 		gid_t group;
 
-		if (reader != NULL && geteuid() == 0 && !find_user(reader, &user, &group))
+		if (reader != NULL && geteuid() == 0 && !person_find(reader, &user, &group))
 			fprintf(stderr, "There is no user %s yet: chown %s %s/%s once there is.\n",
 				reader, reader, setup->dir, secret);
 	}

@@ -1,10 +1,11 @@
 #include "mosquitto_settings.h"
 
 #include <fcntl.h>
-#include <pwd.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "person.h"
 
 #define PORT_DEFAULT 1883
 #define FILE_BYTES 1000000 /* at most */
@@ -235,12 +236,14 @@ static char *config_of(const char *process)
 static bool is_trusted(const char *process)
 {
 	g_autofree char *path = g_strdup_printf("/proc/%s", process);
-	const struct passwd *user = getpwnam("mosquitto");
 	struct stat status;
+	uid_t user = 0;
+	gid_t group;
 
-	return geteuid() != 0 ||
-	       (stat(path, &status) == 0 &&
-		(status.st_uid == 0 || (user != NULL && status.st_uid == user->pw_uid)));
+	if (geteuid() != 0)
+		return true;
+	(void)person_find("mosquitto", &user, &group);
+	return stat(path, &status) == 0 && (status.st_uid == 0 || status.st_uid == user);
 }
 
 static bool is_mosquitto(const char *process)

@@ -1,7 +1,10 @@
 #include "person.h"
 
 #include <glib.h>
+#include <pwd.h>
 #include <unistd.h>
+
+#define USER_BYTES 16384 /* an entry of the system's users, as getpwnam_r(3) wants it */
 
 char *person_name(void)
 {
@@ -15,4 +18,16 @@ char *person_name(void)
 char *person_machine(void)
 {
 	return g_utf8_make_valid(g_get_host_name(), -1);
+}
+
+bool person_find(const char *name, uid_t *ret_user, gid_t *ret_group)
+{
+	char text[USER_BYTES];
+	struct passwd entry, *found;
+
+	if (getpwnam_r(name, &entry, text, sizeof text, &found) != 0 || found == NULL)
+		return false;
+	*ret_user = entry.pw_uid;
+	*ret_group = entry.pw_gid;
+	return true;
 }

@@ -197,7 +197,7 @@ static void hostile_text_is_escaped_in_json_too(struct fixture *fixture, gconstp
 	static const struct {
 		const char *text, *shown;
 	} cases[] = {
-		{"\xe2\x80\xaetxt", "\\u202etxt"}, /* from right to left */
+		{"\xe2\x80\xaetxt\xe2\x80\xac", "\\u202etxt\\u202c"}, /* from right to left */
 		{"\xc2\x9b"
 		 "1m",
 		 "\\u009b1m"}, /* a terminal's command, in 8 bits */
