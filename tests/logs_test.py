@@ -93,7 +93,8 @@ def test_no_secret_is_in_any_log_at_any_level(guarded):
         api.request("POST", "/session", {"token": text}, checked=False)
         api.request("PUT", "/dpus/423", {"secret": PAYLOAD_SECRET}, headers, checked=False)
         for line in ("GET /spaces HTTP/9.9", "GET  /a b HTTP/1.1", "nonsense", f"GET /{text} HTTP/1.1"):
-            raw(api, f"{line}\r\nHost: h\r\nAuthorization: Bearer {text}\r\n : {text}\r\n\r\n".encode())
+            head = f"{line}\r\nHost: h\r\nConnection: close\r\nAuthorization: Bearer {text}\r\n : {text}\r\n\r\n"
+            raw(api, head.encode())
     with Publisher(gateway.broker) as device:
         device.publish("dpu/423/events", {"dpu_event_time": PAYLOAD_SECRET, "count": 1})
         device.publish("dpu/423/events", PAYLOAD_SECRET)

@@ -228,13 +228,14 @@ static GString *receive(int descriptor)
 	return answer;
 }
 
-/* Request line and headers as they are given, but for what decides where the request ends. */
+/* Request line and headers as they are given, but for what decides where the request ends. A first header that begins with
+ * a blank goes on with the one before: that is not to be Connection. */
 static GString *write_request(const char *head, const char *body, size_t size)
 {
 	g_auto(GStrv) lines = g_strsplit(head, "\n", -1);
 	GString *request = g_string_new(lines[0]);
 
-	g_string_append(request, " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n");
+	g_string_append(request, " HTTP/1.1\r\nConnection: close\r\nHost: localhost\r\n");
 	for (char **line = lines + 1; lines[0] != NULL && *line != NULL; line++) {
 		if (g_ascii_strncasecmp(*line, "Transfer-Encoding", 17) != 0 &&
 		    g_ascii_strncasecmp(*line, "Content-Length", 14) != 0 &&
