@@ -345,9 +345,9 @@ static void database_of_version_1_becomes_as_a_new_one(struct folder *folder, gc
 {
 	g_autofree char *sql = NULL, *migrated = NULL, *fresh = NULL;
 
-	g_assert_true(g_file_get_contents(TEST_DATA_DIR "/schema_version_1.sql", &sql, NULL, NULL));
+	g_assert_true(
+		g_file_get_contents(TEST_DATA_DIR "/released/version_1.sql", &sql, NULL, NULL));
 	meddle(folder, sql);
-	meddle(folder, "PRAGMA application_id = 0x48444354; PRAGMA user_version = 1");
 	store_close(open_store(folder, STORE_WRITER));
 	migrated = shape_of(folder);
 	tear_down(folder, data);
