@@ -2,6 +2,7 @@
  * with a broker that does at once what it is asked. Every answer has a status that the contract knows; what is JSON is JSON,
  * what refuses says why; an accepted body is what the gateway takes as it is. */
 #include <arpa/inet.h>
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -190,15 +191,30 @@ static void end_streams(void)
 
 /* Asking */
 
+/* The fuzzer's own clock interrupts calls, and for a moment there may be no port left: neither is the server's fault. */
+static int try_to_connect(void)
+{
+	int descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	g_assert(descriptor >= 0);
+	if (connect(descriptor, (const struct sockaddr *)&api.address, sizeof api.address) == 0)
+		return descriptor;
+	g_assert(errno == EINTR || errno == EADDRNOTAVAIL);
+	close(descriptor);
+	return -1;
+}
+
 static int connect_to_server(void)
 {
 	const struct timeval patience = {.tv_sec = PATIENCE_S};
 	const struct linger at_once = {.l_onoff = 1}; /* ports are not enough for so many */
-	int descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	gint64 end = g_get_monotonic_time() + PATIENCE_S * G_USEC_PER_SEC;
+	int descriptor;
 
-	g_assert(descriptor >= 0);
-	g_assert(connect(descriptor, (const struct sockaddr *)&api.address, sizeof api.address) ==
-		 0);
+	while ((descriptor = try_to_connect()) < 0) {
+		g_assert(g_get_monotonic_time() < end);
+		g_usleep(10000);
+	}
 	setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
 	setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
 	return descriptor;
@@ -216,7 +232,7 @@ static GString *receive(int descriptor)
 	char block[65536];
 	ssize_t got;
 
-	while ((got = recv(descriptor, block, sizeof block, 0)) > 0) {
+	while ((got = TEMP_FAILURE_RETRY(recv(descriptor, block, sizeof block, 0))) > 0) {
 		g_string_append_len(answer, block, got);
 		g_assert(answer->len < ANSWER_MOST);
 		if (strstr(answer->str, "text/event-stream") != NULL) {
