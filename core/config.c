@@ -248,8 +248,22 @@ static enum result check_names(const char *path, GKeyFile *file, struct problem 
 
 /* Values */
 
+/* UTF-8 without control characters: what can be shown, and written to a file, on one line. */
+static bool is_line(const char *text)
+{
+	if (!g_utf8_validate(text, -1, NULL))
+		return false;
+	for (; *text != '\0'; text = g_utf8_next_char(text)) {
+		if (g_unichar_iscntrl(g_utf8_get_char(text)))
+			return false;
+	}
+	return true;
+}
+
 static bool parse_string(const struct key *key, const char *text, char **ret_string)
 {
+	if (!is_line(text))
+		return false;
 	if (key->type == TYPE_NAME && *text == '\0')
 		return false;
 	if (key->type == TYPE_ID && !json_is_id(text, strlen(text)))
@@ -284,8 +298,8 @@ static bool parse(const struct key *key, const char *text, void *ret_value)
 static char *expected(const struct key *key)
 {
 	static const char *const words[] = {
-		[TYPE_TEXT] = "a text",
-		[TYPE_NAME] = "a text that is not empty",
+		[TYPE_TEXT] = "a text without control characters",
+		[TYPE_NAME] = "a text that is not empty, without control characters",
 		[TYPE_ID] = "1-64 characters of A-Z a-z 0-9 . _ : -",
 		[TYPE_BOOLEAN] = "true or false",
 		[TYPE_LEVEL] = "error, warning, notice, info or debug",

@@ -201,6 +201,8 @@ static void what_is_wrong_is_named(struct fixture *fixture, gconstpointer data)
 		{"[broker]\nport=\n", "port", "not ''"},
 		{"[broker]\nport=1.5\n", "port", "not '1.5'"},
 		{"[broker]\nhost=\n", "host", "not empty"},
+		{"[broker]\nhost=a\\nb\n", "host", "without control characters"},
+		{"[broker]\nusername=\x7f\n", "username", "without control characters"},
 		{"[gateway]\nclient_id=a/b\n", "client_id", "A-Z"},
 		{"[gateway]\nconfirm_stored=yes\n", "confirm_stored", "true or false, not 'yes'"},
 		{"[broker]\npassword=x\n", "password", "did you mean password_file in [broker]"},
@@ -304,6 +306,8 @@ static void what_is_wrong_with_a_variable_is_named(struct fixture *fixture, gcon
 	} cases[] = {
 		{"HEADCOUNT_BROKER_PORT", "x", "PORT: must be a number from 1 to 65535, not 'x'"},
 		{"HEADCOUNT_BROKER_HOST", "", "HOST: must be a text that is not empty"},
+		{"HEADCOUNT_BROKER_HOST", "a\nb", "HOST: must be a text"},
+		{"HEADCOUNT_BROKER_HOST", "\xff", "HOST: must be a text"},
 		{"HEADCOUNT_BROKER_HOTS", "h", "did you mean HEADCOUNT_BROKER_HOST?"},
 		{"HEADCOUNT_BROKR_PORT", "1", "did you mean HEADCOUNT_BROKER_PORT?"},
 		{"HEADCOUNT_BROKER_PASSWORD", "p", "did you mean HEADCOUNT_BROKER_PASSWORD_FILE?"},

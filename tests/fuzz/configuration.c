@@ -10,7 +10,7 @@ static void add_value(void *context, const char *group, const char *name, const 
 		      const char *source)
 {
 	g_assert(*source != '\0');
-	g_key_file_set_value(context, group, name, value);
+	g_key_file_set_string(context, group, name, value);
 }
 
 /* The whole configuration as a file (caller frees it), with where it came from left out. */
