@@ -97,13 +97,18 @@ END;
 -- Facts: what happened. The identity of an event is the key.
 
 CREATE TABLE installation_count (
-	installation INTEGER NOT NULL REFERENCES installation (id),
+	installation INTEGER NOT NULL, -- of installation; who attributes has just read it, so that no row looks it up again
 	dpu_event_time INTEGER NOT NULL CHECK (dpu_event_time >= 0),
 	seq INTEGER NOT NULL DEFAULT 0 CHECK (seq BETWEEN 0 AND 9007199254740991),
 	count INTEGER NOT NULL CHECK (count BETWEEN -100 AND 100 AND count <> 0), -- +: towards the DPU's side
 	event_received_time INTEGER NOT NULL,
 	PRIMARY KEY (installation, dpu_event_time, seq, count)
 ) STRICT, WITHOUT ROWID;
+CREATE TRIGGER installation_keeps_its_counts BEFORE DELETE ON installation
+BEGIN
+	SELECT raise(ABORT, 'installation: it has counted')
+	WHERE EXISTS (SELECT 1 FROM installation_count WHERE installation = OLD.id);
+END;
 
 -- "At this instant there were `count` people here". At one instant a person's word comes after the schedule's.
 CREATE TABLE space_reset (

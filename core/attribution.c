@@ -113,3 +113,12 @@ const struct attribution *attribution_find(struct store *store, const char *dpu_
 	}
 	return look_up(store, dpu_id, when, reterr_reason);
 }
+
+bool attribution_holds(struct store *store)
+{
+	struct query *query = store_query(store, SQL_INSTALLATION_COUNT_OF_NONE);
+	bool missing = query_next(query);
+
+	query_end(query);
+	return !missing && !store_failed(store);
+}

@@ -31,4 +31,7 @@ void attribution_forget(struct store *store);
 /* Forgets if there is too much to remember. */
 void attribution_tidy(struct store *store);
 
+/* Is every installation there that has counted? No foreign key says so. Within store_transaction. */
+bool attribution_holds(struct store *store);
+
 #endif

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "attribution.h"
 #include "occupancy.h"
 #include "partial.h"
 #include "space.h"
@@ -91,7 +92,7 @@ static enum result examine_contents(struct store *store, void *context)
 {
 	struct examination *examination = context;
 
-	if (!store_references_hold(store))
+	if (!store_references_hold(store) || !attribution_holds(store))
 		return problem_set(examination->problem, RESULT_FAILED, "",
 				   "the copy is damaged: rows refer to others that are missing");
 	return examine_spaces(store, examination);

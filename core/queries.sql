@@ -62,6 +62,18 @@ VALUES
 	(?, ?, ?, ?, ?), (?, ?, ?, ?, ?), (?, ?, ?, ?, ?), (?, ?, ?, ?, ?), (?, ?, ?, ?, ?),
 	(?, ?, ?, ?, ?), (?, ?, ?, ?, ?), (?, ?, ?, ?, ?), (?, ?, ?, ?, ?), (?, ?, ?, ?, ?);
 
+-- INSTALLATION_COUNT_OF_NONE
+-- A row if an installation is missing that has counted. Each is looked at once, however many rows it has.
+WITH RECURSIVE counting (installation) AS (
+	SELECT min(installation) FROM installation_count
+	UNION ALL
+	SELECT (SELECT min(installation) FROM installation_count WHERE installation > counting.installation)
+	FROM counting WHERE counting.installation IS NOT NULL
+)
+SELECT installation FROM counting
+WHERE installation IS NOT NULL AND installation NOT IN (SELECT id FROM installation)
+LIMIT 1;
+
 -- DOORWAY_EFFECTS
 SELECT space, sign FROM doorway_effect WHERE doorway = ?1;
 

@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 
+#include "attribution.h"
 #include "commands.h"
 #include "list.h"
 #include "occupancy.h"
@@ -127,9 +128,28 @@ static enum exit_code check_spaces(struct session *session, struct store *store,
 									   : EXIT_REFUSED;
 }
 
+static enum result find_references(struct store *store, void *hold)
+{
+	*(bool *)hold = store_references_hold(store) && attribution_holds(store);
+	return RESULT_OK;
+}
+
+static enum exit_code check_references(struct session *session, struct store *store)
+{
+	bool hold = false;
+
+	if (store_transaction(store, find_references, &hold) != RESULT_OK)
+		session_complain(session, "%s", store_error(store));
+	else if (!hold)
+		session_complain(session, "the database is damaged: rows refer to others that are "
+					  "missing; restore a backup");
+	return hold ? EXIT_DONE : EXIT_REFUSED;
+}
+
 enum exit_code check_run(struct session *session)
 {
 	g_autoptr(GPtrArray) spaces = NULL;
+	enum exit_code references = EXIT_DONE, counts;
 	struct store *store;
 
 	if (!session_begin(session, NULL))
@@ -137,8 +157,11 @@ enum exit_code check_run(struct session *session)
 	store = session_store(session);
 	if (store == NULL)
 		return EXIT_REFUSED;
+	if (session->argc == 0)
+		references = check_references(session, store);
 	spaces = choose_spaces(session);
-	return spaces != NULL ? check_spaces(session, store, spaces) : EXIT_REFUSED;
+	counts = spaces != NULL ? check_spaces(session, store, spaces) : EXIT_REFUSED;
+	return MAX(references, counts);
 }
 
 /* Deriving again */

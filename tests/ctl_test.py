@@ -348,6 +348,19 @@ def test_check_finds_what_is_out_of_step_and_rebuild_mends_it(doorway, gateway):
     assert counts(doorway)["A"] == (1, 1)
 
 
+def test_check_finds_crossings_of_an_installation_that_is_missing(doorway, gateway):
+    doorway("replay", "-", input=csv_of(HEADER, ["2020-01-01 12:00", "1", "423", "1"]))
+    gateway.stop()
+    with contextlib.closing(sqlite3.connect(gateway.database)) as database, database:
+        with pytest.raises(sqlite3.IntegrityError, match="it has counted"):
+            database.execute("DELETE FROM installation")
+        database.execute("INSERT INTO installation_count SELECT 7, dpu_event_time, 0, 1, 0 FROM installation_count")
+    gateway.start()
+    wrong = doorway.run("check")
+    assert wrong.returncode == REFUSED
+    assert "missing" in wrong.stderr
+
+
 def test_a_space_that_is_not_there_is_named(doorway):
     for command in ("check", "rebuild"):
         result = doorway.run(command, "A", "nowhere")

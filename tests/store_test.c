@@ -382,6 +382,7 @@ static const struct { const char *statement, *step, *why; } scans[] = {
 	{"SPACE_EFFECTS_DIFFER",       "SCAN inside", "the spaces below one"},
 	{"SPACE_EFFECTS_DIFFER",       "SCAN derived", "the doorways of one space"},
 	{"SPACE_EFFECTS_DIFFER",       "SCAN kept", "the doorways of one space"},
+	{"INSTALLATION_COUNT_OF_NONE", "SCAN counting", "an operator's rare question, of each installation"},
 	{"DOCUMENT_INSTALLATIONS",     "SCAN dpu", "all of them are what is asked for"},
 	{"DOCUMENT_RESETS",            "SCAN space", "all of them are what is asked for"},
 	{"EXPORT_INSTALLATIONS",       "SCAN installation", "an operator's rare command, with any filter"},

@@ -63,7 +63,9 @@ def rows_then(gateway, before):
 def shape(database):
     """Tables, columns, indexes, triggers and views as SQLite understands them."""
     tables = {
-        table: database.execute(f"PRAGMA table_info({table})").fetchall()
+        table: [
+            sorted(database.execute(f"PRAGMA {what}({table})").fetchall()) for what in ("table_info", "foreign_key_list")
+        ]
         for table in contents(database)
     }
     others = database.execute(
