@@ -197,7 +197,7 @@ class Bench:
         for leftover in self.databases.glob(making.name + "*"):
             leftover.unlink()
         if events > 0:
-            shutil.copy(self.database(dpus), making)
+            self.copy(making, dpus)
         say(f"making a town of {dpus:,} DPUs with {events:,} events")
         days = days or days_of(events)
         self.run(
@@ -206,6 +206,11 @@ class Bench:
         for extra in ("-wal", "-shm", ""):
             Path(f"{making}{extra}").rename(f"{path}{extra}")
         return path
+
+    def copy(self, path, dpus, events=0):
+        """To add to. It is on the disk: else what is measured waits for its being written (commits of 0.1 s were seen)."""
+        shutil.copy(self.database(dpus, events), path)
+        os.sync()
 
     # Figures
 
@@ -292,7 +297,7 @@ def ingest_candidate(bench, load, past=0):
     """With so many events stored before."""
     with bench.folder() as folder, Broker(folder) as broker:
         gateway = Gateway(broker, folder, settings=QUIET)
-        shutil.copy(bench.database(load["dpus"], past), gateway.database)
+        bench.copy(gateway.database, load["dpus"], past)
         with gateway, Commander(broker) as commander:
             commander.wait_stored()
             wait_idle(gateway.pid)
@@ -373,12 +378,15 @@ def measure_latency(bench):
     rounds = {rate: [] for rate in rates}
     with bench.folder() as folder, Broker(folder) as broker:
         gateway = Gateway(broker, folder, settings=QUIET)
-        shutil.copy(bench.database(LARGE_TOWN), gateway.database)
+        town = folder / "town.db"
+        for path in (gateway.database, town):
+            bench.copy(path, LARGE_TOWN)
+        options = {"port": broker.port, "rooms": LARGE_TOWN // 4, "folder": folder, "town": town}
         with gateway:
             wait_idle(gateway.pid)
             for _ in range(bench.rounds):
                 for rate in rates:
-                    once = bench.run("latency", port=broker.port, rooms=LARGE_TOWN // 4, rate=rate, folder=folder)
+                    once = bench.run("latency", rate=rate, **options)
                     assert once["lost"] == 0, once
                     rounds[rate].append(once)
     for rate, all_of in rounds.items():
@@ -477,7 +485,7 @@ def measure_http(bench):
     rounds = {name: [] for name in HTTP_NAMES}
     with bench.folder() as folder, Broker(folder) as broker:
         database = folder / "past.db"
-        shutil.copy(bench.database(LARGE_TOWN, events), database)
+        bench.copy(database, LARGE_TOWN, events)
         targets = http_targets(folder, days_of(events), requests, bench.rounds)
         settings = {**QUIET, "store": {"database": database}}
         with Gateway(broker, folder, settings=settings) as gateway, api_of(bench, folder, broker, database) as api:

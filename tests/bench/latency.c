@@ -3,8 +3,9 @@
  * One connection publishes crossings at a steady rate, another subscribes to the crossings themselves and to
  * space/<id>/count: the first to arrive tells the broker's own round trip, the second the gateway's, of the same
  * message. Rooms take turns, so that none is published twice within the gateway's publish_interval; rooms and DPUs are
- * those of tests/bench/town.c. Afterwards it measures what storing a crossing costs where nothing else is done: a commit of
- * core's, on the same disk and at the same rate, and the disk's fdatasync alone. Prints one JSON object. */
+ * those of tests/bench/town.c. Every other second it measures what storing a crossing costs where nothing else is done: a
+ * commit of core's, to a database as large, on the same disk and at the same rate, so that both meet the disk's good and bad
+ * moments; and afterwards the disk's fdatasync alone. Prints one JSON object. */
 #include <errno.h>
 #include <fcntl.h>
 #include <glib.h>
@@ -23,13 +24,12 @@
 
 #define SYNCS 300
 #define PAGE_BYTES 4096
-#define COMMIT_DPUS 1000
 #define LATE_US (10 * G_USEC_PER_SEC) /* what comes later is lost */
 #define QUIET_US (G_USEC_PER_SEC / 2) /* so long nothing retained comes: that was all */
 
 static struct {
 	int port, rooms, rate, seconds;
-	char *folder;
+	char *folder, *town;
 } options = {.rooms = 250, .rate = 500, .seconds = 5};
 
 /* A crossing under way, by room. All but `sent_us` belong to the subscriber's thread. */
@@ -39,8 +39,8 @@ struct underway {
 
 static struct {
 	struct underway *rooms;
-	GArray *broker, *count, *added;     /* double: ms */
-	gint subscribed, retained, arrived; /* atomic */
+	GArray *broker, *count, *added, *commit; /* double: ms */
+	gint subscribed, retained, arrived;      /* atomic */
 } latency;
 
 static void fail(const char *what, const char *why)
@@ -123,6 +123,13 @@ static struct mosquitto *connect_client(const char *name)
 	return client;
 }
 
+static void disconnect(struct mosquitto *client)
+{
+	mosquitto_disconnect(client);
+	mosquitto_loop_stop(client, false);
+	mosquitto_destroy(client);
+}
+
 /* The broker first sends the retained counts of all rooms, which takes it a fifth of a second: none of what is measured. */
 static void await_retained(void)
 {
@@ -171,23 +178,19 @@ static void publish(struct mosquitto *client, int number)
 	      mosquitto_publish(client, NULL, topic, (int)strlen(payload), payload, 1, false));
 }
 
-static int publish_all(void)
+/* As many as come in a second, from that number on; then all of them have arrived, or are lost. */
+static void publish_second(struct mosquitto *client, int first)
 {
-	struct mosquitto *client = connect_client("bench-dpu");
-	int count = options.rate * options.seconds;
-	gint64 begin = g_get_monotonic_time() + G_USEC_PER_SEC / 10;
+	gint64 begin = g_get_monotonic_time(), until;
 
-	for (int i = 0; i < count; i++) {
+	for (int i = 0; i < options.rate; i++) {
 		sleep_until(begin + (gint64)i * G_USEC_PER_SEC / options.rate);
-		publish(client, i);
+		publish(client, first + i);
 	}
-	for (gint64 until = g_get_monotonic_time() + LATE_US;
-	     g_atomic_int_get(&latency.arrived) < count && g_get_monotonic_time() < until;)
+	for (until = g_get_monotonic_time() + LATE_US;
+	     g_atomic_int_get(&latency.arrived) < first + options.rate &&
+	     g_get_monotonic_time() < until;)
 		g_usleep(1000);
-	mosquitto_disconnect(client);
-	mosquitto_loop_stop(client, false);
-	mosquitto_destroy(client);
-	return count;
 }
 
 /* A commit */
@@ -205,42 +208,49 @@ static enum result store_crossing(struct store *store, void *context)
 	return crossing->outcome == CROSSING_STORED ? RESULT_OK : RESULT_FAILED;
 }
 
-static struct store *open_town(const char *path)
+static struct store *open_town(void)
 {
 	struct store *store = NULL;
 	struct problem problem;
 
-	if (store_open(path, STORE_WRITER, &store, &problem) != RESULT_OK)
-		fail(path, problem.detail);
-	town_make(store, COMMIT_DPUS);
+	if (store_open(options.town, STORE_WRITER, &store, &problem) != RESULT_OK)
+		fail(options.town, problem.detail);
 	return store;
 }
 
-/* Of a crossing each, as seldom as they came. */
-static GArray *measure_commits(void)
+static void commit(struct store *store, const char *dpu_id, int number, gint64 came)
 {
-	g_autofree char *path = g_build_filename(options.folder, "commits.db", NULL);
-	g_autofree char *ids = town_dpu_ids(COMMIT_DPUS);
-	GArray *commits = g_array_new(FALSE, FALSE, sizeof(double));
-	struct store *store = open_town(path);
-	gint64 start = g_get_monotonic_time();
+	struct crossing crossing = {
+		.dpu_id = dpu_id,
+		.event = {.time = now_ms(), .seq = number, .count = 1},
+		.latest = INSTANT_LAST,
+	};
 
-	for (int i = 0; i < options.rate * options.seconds; i++) {
-		struct crossing crossing = {
-			.dpu_id = ids + i * TOWN_DPUS_PER_ROOM % COMMIT_DPUS * TOWN_ID_SIZE,
-			.event = {.time = now_ms(), .seq = i, .count = 1},
-			.latest = INSTANT_LAST,
-		};
-		gint64 begin;
+	if (store_transaction(store, store_crossing, &crossing) != RESULT_OK)
+		fail(options.town, store_error(store));
+	add(latency.commit, g_get_monotonic_time() - came);
+}
 
-		sleep_until(start + (gint64)i * G_USEC_PER_SEC / options.rate);
-		begin = g_get_monotonic_time();
-		if (store_transaction(store, store_crossing, &crossing) != RESULT_OK)
-			fail(path, store_error(store));
-		add(commits, g_get_monotonic_time() - begin);
+/* Sleeps until then, and says when it came: if that was over already, a commit took too long, and who comes waits for it. */
+static gint64 await(gint64 us)
+{
+	if (g_get_monotonic_time() > us)
+		return us;
+	sleep_until(us);
+	return g_get_monotonic_time();
+}
+
+/* Of the same crossings as were published in the second before. */
+static void commit_second(struct store *store, const char *dpu_ids, int first)
+{
+	gint64 begin = g_get_monotonic_time();
+
+	for (int i = 0; i < options.rate; i++) {
+		int dpu = (first + i) % options.rooms * TOWN_DPUS_PER_ROOM + 1;
+
+		commit(store, dpu_ids + (size_t)dpu * TOWN_ID_SIZE, first + i,
+		       await(begin + (gint64)i * G_USEC_PER_SEC / options.rate));
 	}
-	store_close(store);
-	return commits;
 }
 
 /* Of one page, over what is there. */
@@ -299,6 +309,8 @@ static bool read_options(int argc, char **argv)
 		{"seconds", 0, 0, G_OPTION_ARG_INT, &options.seconds, "How long", "N"},
 		{"folder", 0, 0, G_OPTION_ARG_FILENAME, &options.folder,
 		 "On the database's disk, for a file to measure with", "DIR"},
+		{"town", 0, 0, G_OPTION_ARG_FILENAME, &options.town,
+		 "A database of the same town, to commit to", "FILE"},
 		G_OPTION_ENTRY_NULL,
 	};
 	g_autoptr(GOptionContext) context = g_option_context_new(NULL);
@@ -308,12 +320,26 @@ static bool read_options(int argc, char **argv)
 	if (!g_option_context_parse(context, &argc, &argv, &error))
 		fail("options", error->message);
 	return options.port > 0 && options.rooms > 0 && options.rate > 0 && options.seconds > 0 &&
-	       options.folder != NULL;
+	       options.folder != NULL && options.town != NULL;
+}
+
+static void measure(void)
+{
+	struct mosquitto *display = subscribe(), *publisher = connect_client("bench-dpu");
+	struct store *store = open_town();
+	g_autofree char *dpu_ids = town_dpu_ids(options.rooms * TOWN_DPUS_PER_ROOM);
+
+	for (int second = 0; second < options.seconds; second++) {
+		publish_second(publisher, second * options.rate);
+		commit_second(store, dpu_ids, second * options.rate);
+	}
+	store_close(store);
+	disconnect(publisher);
+	disconnect(display);
 }
 
 int main(int argc, char **argv)
 {
-	struct mosquitto *display;
 	int published;
 
 	if (!read_options(argc, argv))
@@ -323,17 +349,15 @@ int main(int argc, char **argv)
 	latency.broker = g_array_new(FALSE, FALSE, sizeof(double));
 	latency.count = g_array_new(FALSE, FALSE, sizeof(double));
 	latency.added = g_array_new(FALSE, FALSE, sizeof(double));
-	display = subscribe();
-	published = publish_all();
-	mosquitto_disconnect(display);
-	mosquitto_loop_stop(display, false);
-	mosquitto_destroy(display);
+	latency.commit = g_array_new(FALSE, FALSE, sizeof(double));
+	measure();
+	published = options.rate * options.seconds;
 	printf("{\"rate\": %d, \"published\": %d, \"lost\": %d, \"unit\": \"ms\"", options.rate,
 	       published, published - latency.arrived);
 	print("broker", latency.broker);
 	print("count", latency.count);
 	print("added", latency.added);
-	print("commit", measure_commits());
+	print("commit", latency.commit);
 	print("sync", measure_syncs());
 	puts("}");
 	mosquitto_lib_cleanup();
