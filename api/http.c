@@ -530,6 +530,16 @@ void http_read(struct http_request *request, store_work *work)
 	http_refuse(request, MHD_HTTP_SERVICE_UNAVAILABLE, "the database can't be read now");
 }
 
+void http_recall(struct http_request *request, store_work *work)
+{
+	struct store *store = find_store(request->server);
+
+	if (store != NULL && store_glance(store, work, request) == RESULT_OK)
+		return;
+	forget_answer(request);
+	http_read(request, work);
+}
+
 /* The server */
 
 __attribute__((format(printf, 2, 0))) static void log_trouble(void *context, const char *format,

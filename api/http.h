@@ -146,6 +146,9 @@ bool http_sees_space(const struct http_request *request, const char *space_id);
  * RESULT_OK, or returns RESULT_NOT_FOUND, which is answered then. So is a database that can't be read (503). */
 void http_read(struct http_request *request, store_work *work);
 
+/* The same for work that mostly finds what it needs in memory: it may be run twice. */
+void http_recall(struct http_request *request, store_work *work);
+
 /* Answers. None may be given twice. Texts are copied. */
 
 /* One more header of the answer; the name is a constant. */

@@ -311,18 +311,21 @@ static bool recall_past(struct part *part, struct store *store, struct space_sta
 	return found;
 }
 
-void memory_look_back(struct memory *memory, struct store *store, struct space_state *state,
+bool memory_look_back(struct memory *memory, struct store *store, struct space_state *state,
 		      instant when)
 {
 	struct part *part = part_of(memory, state->id);
 	struct known_past *known = place_of_past(part, state->key, when);
 
 	if (recall_past(part, store, state, when))
-		return;
+		return true;
+	if (store_is_glancing(store))
+		return false;
 	space_look_back(store, state, when);
 	if (store_failed(store))
-		return;
+		return true;
 	g_mutex_lock(&part->mutex);
 	*known = (struct known_past){store_file(store), state->key, when, state->point};
 	g_mutex_unlock(&part->mutex);
+	return true;
 }

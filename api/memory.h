@@ -32,8 +32,8 @@ MUST_USE enum result memory_find_space(struct memory *memory, struct store *stor
 void memory_write_space(GString *out, struct memory *memory, struct store *store,
 			const struct space_state *state, const char *const *visible);
 
-/* As space_look_back. */
-void memory_look_back(struct memory *memory, struct store *store, struct space_state *state,
+/* As space_look_back; false: it is not known, and this is within store_glance. */
+bool memory_look_back(struct memory *memory, struct store *store, struct space_state *state,
 		      instant when);
 
 #endif

@@ -41,8 +41,8 @@ static enum result show(struct store *store, void *context)
 
 	if (!spaces_find(request, store, &state) || !read_time(request, &state, &when))
 		return RESULT_OK;
-	if (when != INSTANT_NONE)
-		memory_look_back(services->memory, store, &state, when);
+	if (when != INSTANT_NONE && !memory_look_back(services->memory, store, &state, when))
+		return RESULT_BUSY;
 	/* Health changes without a revision when an installation begins or ends as planned. */
 	g_snprintf(version, sizeof version, "%" PRId64 "-%s", state.point.revision,
 		   space_health_name(state.health));
@@ -57,5 +57,5 @@ static enum result show(struct store *store, void *context)
 
 void spaces_show(struct http_request *request)
 {
-	http_read(request, show);
+	http_recall(request, show);
 }

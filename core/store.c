@@ -13,6 +13,8 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "commits.h"
+
 #define APPLICATION_ID 0x48444354 /* "HDCT": file(1) and we tell our databases from others by it */
 #define WRITER_BUSY_MS 5000       /* an operator's sqlite3 shell may hold the lock for a moment */
 #define READER_BUSY_MS 2000
@@ -22,6 +24,8 @@
 #define WAL_TIDY_BUSY_MS 50 /* the writer waits this long for readers to leave the WAL */
 #define COPY_PAGES 1024     /* between two looks at who wants it stopped: 4 MiB */
 #define REPLACED_LOOK_US G_USEC_PER_SEC
+#define GLANCE_US                                                                                  \
+	G_USEC_PER_SEC /* so long after a look it is believed that only our writer writes */
 
 /* What every transaction does, prepared like any query: a writer begins and commits, a reader looks. */
 enum step { STEP_BEGIN_WRITING, STEP_LOOK, STEP_COMMIT, STEP_COUNT };
@@ -37,8 +41,8 @@ struct store {
 	sqlite3 *database;
 	enum store_mode mode;
 	char *path;
-	char *old_copy;     /* NULL: none was made */
-	int lock;           /* a writer's; else -1 */
+	char *old_copy; /* NULL: none was made */
+	int lock; /* the file beside: a writer has locked it, a reader looks for commits; or -1 */
 	int failure;        /* the first SQLite result code that went wrong in this transaction */
 	int failure_detail; /* the same, extended; what comes after it has codes and words of its own */
 	char failure_words[160];
@@ -51,6 +55,9 @@ struct store {
 	struct query queries[SQL_COUNT];
 	sqlite3_stmt *steps[STEP_COUNT];
 	int64_t version; /* as the last look found it */
+	uint64_t commit; /* the number of commits_read before it */
+	gint64 looked_us;
+	bool glancing; /* within store_glance */
 	uint64_t file;
 	gint64 replaced_us; /* when to look next whether it is still that */
 	int64_t tidy_bytes; /* how long the WAL is to be when store_tidy tries next */
@@ -342,6 +349,27 @@ enum result store_lock(const char *path, int *ret_lock, struct problem *reterr_p
 	return RESULT_OK;
 }
 
+static enum result beside_failed(const struct store *store, struct problem *reterr_problem)
+{
+	return problem_set(reterr_problem, RESULT_FAILED, "database", "%s.writer: %s", store->path,
+			   g_strerror(errno));
+}
+
+/* A writer's migrations are commits, too: until it is open, one is under way. */
+static enum result open_beside(struct store *store, struct problem *reterr_problem)
+{
+	g_autofree char *writer = g_strconcat(store->path, ".writer", NULL);
+	enum result result = RESULT_OK;
+
+	if (store->mode == STORE_READER)
+		store->lock = open(writer, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	else if (store->mode == STORE_WRITER)
+		result = store_lock(store->path, &store->lock, reterr_problem);
+	if (result == RESULT_OK && store->mode == STORE_WRITER && !commits_begin(store->lock))
+		result = beside_failed(store, reterr_problem);
+	return result;
+}
+
 /* The number of a file is given again when it is gone, but not with the same time of birth. */
 static uint64_t identify(const char *path)
 {
@@ -402,19 +430,20 @@ enum result store_open(const char *path, enum store_mode mode, struct store **re
 		       struct problem *reterr_problem)
 {
 	struct store *store = g_new0(struct store, 1);
-	enum result result = RESULT_OK;
+	enum result result;
 
 	configure_once();
 	store->mode = mode;
 	store->path = g_strdup(path);
 	store->lock = -1;
 	g_strlcpy(store->error, "no error", sizeof store->error);
-	if (mode == STORE_WRITER)
-		result = store_lock(path, &store->lock, reterr_problem);
+	result = open_beside(store, reterr_problem);
 	if (result == RESULT_OK)
 		result = open_file(store, reterr_problem);
 	if (result == RESULT_OK)
 		result = check_version(store, reterr_problem);
+	if (result == RESULT_OK && mode == STORE_WRITER && !commits_end(store->lock))
+		result = beside_failed(store, reterr_problem);
 	if (result != RESULT_OK) {
 		store_close(store);
 		return result;
@@ -486,6 +515,8 @@ static enum result begin_writing(struct store *store)
  * that wants recovery, which a reader may not do itself; the next try finds it done or does without. */
 static enum result begin_reading(struct store *store)
 {
+	store->commit = commits_read(store->lock);
+	store->looked_us = g_get_monotonic_time();
 	for (int tries = 0; tries < RECOVERY_TRIES; tries++) {
 		store->failure = SQLITE_OK;
 		if (take_step(store, STEP_LOOK))
@@ -494,6 +525,7 @@ static enum result begin_reading(struct store *store)
 			break;
 		g_usleep(100);
 	}
+	store->commit = 0;
 	return result_of(store->failure);
 }
 
@@ -504,9 +536,29 @@ static enum result end_reading(struct store *store, enum result result)
 	return store_failed(store) ? result_of(store->failure) : result;
 }
 
+static bool announce_commit(struct store *store)
+{
+	if (store->mode != STORE_WRITER || commits_begin(store->lock))
+		return true;
+	store->failure = SQLITE_IOERR;
+	snprintf(store->error, sizeof store->error, "%s.writer: %s", store->path,
+		 g_strerror(errno));
+	return false;
+}
+
+/* If its end can't be told, readers go on looking into the database. */
+static bool commit(struct store *store)
+{
+	bool committed = announce_commit(store) && take_step(store, STEP_COMMIT);
+
+	if (store->mode == STORE_WRITER)
+		(void)commits_end(store->lock);
+	return committed;
+}
+
 static enum result end_writing(struct store *store, enum result result)
 {
-	if (result == RESULT_OK && !take_step(store, STEP_COMMIT))
+	if (result == RESULT_OK && !commit(store))
 		result = result_of(store->failure);
 	if (!sqlite3_get_autocommit(store->database))
 		sqlite3_exec(store->database, "ROLLBACK", NULL, NULL, NULL);
@@ -533,6 +585,32 @@ enum result store_transaction(struct store *store, store_work *work, void *conte
 	if (result != RESULT_OK)
 		drop_caches(store);
 	return result;
+}
+
+/* What no writer of ours has done, such as a shell, is seen as late as that. */
+static bool is_unchanged(const struct store *store)
+{
+	return store->commit != 0 && g_get_monotonic_time() - store->looked_us < GLANCE_US &&
+	       commits_read(store->lock) == store->commit;
+}
+
+bool store_is_glancing(const struct store *store)
+{
+	return store->glancing;
+}
+
+enum result store_glance(struct store *store, store_work *work, void *context)
+{
+	enum result result;
+
+	assert(!store->working && store->mode == STORE_READER);
+	if (!is_unchanged(store))
+		return RESULT_BUSY;
+	store->failure = SQLITE_OK;
+	store->working = store->glancing = true;
+	result = work(store, context);
+	store->working = store->glancing = false;
+	return store_failed(store) ? RESULT_BUSY : result;
 }
 
 /* "FOREIGN KEY constraint failed" tells a sender nothing; the triggers' own words do. */
@@ -864,6 +942,8 @@ struct query *store_query(struct store *store, enum sql name)
 {
 	struct query *query = &store->queries[name];
 
+	if (store->glancing)
+		store->failure = SQLITE_BUSY;
 	if (query->statement == NULL) {
 		int code = sqlite3_prepare_v3(store->database, sql_texts[name].text, -1,
 					      SQLITE_PREPARE_PERSISTENT, &query->statement, NULL);

@@ -56,6 +56,14 @@ bool store_empty_wal(const char *path);
 typedef enum result store_work(struct store *store, void *context);
 MUST_USE enum result store_transaction(struct store *store, store_work *work, void *context);
 
+/* On a reader: runs the work without a transaction, on what it knows from those before, provided that no writer has committed
+ * since. RESULT_BUSY: one has, or the work has asked for a query; what it did is not to be trusted then. Costs next to
+ * nothing, where a transaction takes locks that all readers of a process share. */
+MUST_USE enum result store_glance(struct store *store, store_work *work, void *context);
+
+/* Within store_glance: a query is in vain, and the work had better end with RESULT_BUSY. */
+bool store_is_glancing(const struct store *store);
+
 /* Runs the work as a part of a transaction that can fail alone: what is not RESULT_OK is undone. A broken
  * constraint is a RESULT_CONFLICT whose problem carries the schema's own words. */
 MUST_USE enum result store_part(struct store *store, store_work *work, void *context,

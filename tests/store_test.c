@@ -1,10 +1,14 @@
 /* The store: schema, versions, locks, transactions and the plans of all its statements. */
 #include "store.h"
 
+#include <fcntl.h>
 #include <glib.h>
 #include <glib/gstdio.h>
 #include <sqlite3.h>
 #include <string.h>
+#include <unistd.h>
+
+#include "commits.h"
 
 struct folder {
 	char *path;
@@ -244,6 +248,98 @@ static void reader_sees_commits_and_works_without_a_writer(struct folder *folder
 	store_close(reader);
 }
 
+static enum result read_nothing(struct store *store, void *context)
+{
+	struct query *query = store_query(store, SQL_META_REVISION);
+
+	(void)context;
+	g_assert_false(query_next(query));
+	return RESULT_OK;
+}
+
+static enum result ask_nothing(struct store *store, void *context)
+{
+	(void)store;
+	*(bool *)context = true;
+	return RESULT_OK;
+}
+
+static enum result glance_of(struct store *reader)
+{
+	bool worked = false;
+	enum result result = store_glance(reader, ask_nothing, &worked);
+
+	g_assert_true(worked == (result == RESULT_OK));
+	return result;
+}
+
+static void a_glance_does_until_somebody_commits(struct folder *folder, gconstpointer data)
+{
+	struct store *writer = open_store(folder, STORE_WRITER);
+	struct store *reader = open_store(folder, STORE_READER);
+	int64_t revision;
+
+	(void)data;
+	g_assert_cmpint(glance_of(reader), ==, RESULT_BUSY); /* it knows nothing yet */
+	g_assert_cmpint(revision_of(reader), ==, 0);
+	g_assert_cmpint(glance_of(reader), ==, RESULT_OK);
+	g_assert_cmpint(store_glance(reader, read_nothing, NULL), ==, RESULT_BUSY);
+	g_assert_cmpint(store_transaction(writer, take_revision_and_refuse, &revision), ==,
+			RESULT_CONFLICT);
+	g_assert_cmpint(glance_of(reader), ==, RESULT_OK);
+	g_assert_cmpint(store_transaction(writer, take_revision, &revision), ==, RESULT_OK);
+	g_assert_cmpint(glance_of(reader), ==, RESULT_BUSY);
+	g_assert_cmpint(revision_of(reader), ==, 1);
+	g_assert_cmpint(glance_of(reader), ==, RESULT_OK);
+	store_close(writer);
+	g_assert_cmpint(glance_of(reader), ==, RESULT_OK);
+	store_close(open_store(folder, STORE_WRITER));
+	g_assert_cmpint(glance_of(reader), ==, RESULT_BUSY);
+	store_close(reader);
+}
+
+/* As a writer that was killed within a commit leaves it. */
+static void a_glance_does_not_do_while_a_commit_is_under_way(struct folder *folder,
+							     gconstpointer data)
+{
+	g_autofree char *beside = g_strconcat(folder->database, ".writer", NULL);
+	struct store *writer = open_store(folder, STORE_WRITER);
+	struct store *reader = open_store(folder, STORE_READER);
+	int file = open(beside, O_RDWR | O_CLOEXEC);
+
+	(void)data;
+	g_assert_cmpint(revision_of(reader), ==, 0);
+	g_assert_true(commits_begin(file));
+	g_assert_cmpint(glance_of(reader), ==, RESULT_BUSY);
+	g_assert_cmpint(revision_of(reader), ==, 0);
+	g_assert_cmpint(glance_of(reader), ==, RESULT_BUSY);
+	store_close(writer);
+	writer = open_store(folder, STORE_WRITER);
+	g_assert_cmpint(revision_of(reader), ==, 0);
+	g_assert_cmpint(glance_of(reader), ==, RESULT_OK);
+	g_assert_cmpint(ftruncate(file, 0), ==, 0);
+	g_assert_cmpint(glance_of(reader), ==, RESULT_BUSY);
+	close(file);
+	store_close(reader);
+	store_close(writer);
+}
+
+static void without_the_file_beside_every_look_is_one_into_the_database(struct folder *folder,
+									gconstpointer data)
+{
+	g_autofree char *beside = g_strconcat(folder->database, ".writer", NULL);
+	struct store *reader;
+
+	(void)data;
+	store_close(open_store(folder, STORE_WRITER));
+	g_assert_cmpint(g_unlink(beside), ==, 0);
+	reader = open_store(folder, STORE_READER);
+	g_assert_cmpint(revision_of(reader), ==, 0);
+	g_assert_cmpint(glance_of(reader), ==, RESULT_BUSY);
+	g_assert_cmpint(revision_of(reader), ==, 0);
+	store_close(reader);
+}
+
 static enum result try_to_write(struct store *store, void *context)
 {
 	struct query *query = store_query(store, SQL_META_TAKE_REVISIONS);
@@ -449,6 +545,9 @@ int main(int count, char **arguments)
 	ADD(caches_go_with_whatever_is_undone);
 	ADD(second_writer_is_refused);
 	ADD(reader_sees_commits_and_works_without_a_writer);
+	ADD(a_glance_does_until_somebody_commits);
+	ADD(a_glance_does_not_do_while_a_commit_is_under_way);
+	ADD(without_the_file_beside_every_look_is_one_into_the_database);
 	ADD(reader_cannot_write);
 	ADD(locked_database_is_busy);
 	ADD(newer_database_is_refused);
