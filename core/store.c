@@ -58,7 +58,7 @@ struct store {
 	uint64_t commit; /* the number of commits_read before it */
 	gint64 looked_us;
 	bool glancing; /* within store_glance */
-	uint64_t file;
+	uint64_t file, beside;
 	gint64 replaced_us; /* when to look next whether it is still that */
 	int64_t tidy_bytes; /* how long the WAL is to be when store_tidy tries next */
 	bool shrunk;        /* to the end: the file is longer than it need be until store_tidy */
@@ -349,27 +349,6 @@ enum result store_lock(const char *path, int *ret_lock, struct problem *reterr_p
 	return RESULT_OK;
 }
 
-static enum result beside_failed(const struct store *store, struct problem *reterr_problem)
-{
-	return problem_set(reterr_problem, RESULT_FAILED, "database", "%s.writer: %s", store->path,
-			   g_strerror(errno));
-}
-
-/* A writer's migrations are commits, too: until it is open, one is under way. */
-static enum result open_beside(struct store *store, struct problem *reterr_problem)
-{
-	g_autofree char *writer = g_strconcat(store->path, ".writer", NULL);
-	enum result result = RESULT_OK;
-
-	if (store->mode == STORE_READER)
-		store->lock = open(writer, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	else if (store->mode == STORE_WRITER)
-		result = store_lock(store->path, &store->lock, reterr_problem);
-	if (result == RESULT_OK && store->mode == STORE_WRITER && !commits_begin(store->lock))
-		result = beside_failed(store, reterr_problem);
-	return result;
-}
-
 /* The number of a file is given again when it is gone, but not with the same time of birth. */
 static uint64_t identify(const char *path)
 {
@@ -383,6 +362,35 @@ static uint64_t identify(const char *path)
 	return (file.stx_ino * UINT64_C(0x9E3779B97F4A7C15)) ^ born ^ (device << 16);
 }
 
+static uint64_t identify_beside(const struct store *store)
+{
+	g_autofree char *writer = g_strconcat(store->path, ".writer", NULL);
+
+	return identify(writer);
+}
+
+static enum result beside_failed(const struct store *store, struct problem *reterr_problem)
+{
+	return problem_set(reterr_problem, RESULT_FAILED, "database", "%s.writer: %s", store->path,
+			   g_strerror(errno));
+}
+
+/* A writer's migrations are commits, too: until it is open, one is under way. */
+static enum result open_beside(struct store *store, struct problem *reterr_problem)
+{
+	g_autofree char *writer = g_strconcat(store->path, ".writer", NULL);
+	enum result result = RESULT_OK;
+
+	store->beside = identify_beside(store);
+	if (store->mode == STORE_READER)
+		store->lock = open(writer, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	else if (store->mode == STORE_WRITER)
+		result = store_lock(store->path, &store->lock, reterr_problem);
+	if (result == RESULT_OK && store->mode == STORE_WRITER && !commits_begin(store->lock))
+		result = beside_failed(store, reterr_problem);
+	return result;
+}
+
 bool store_is_replaced(struct store *store)
 {
 	gint64 now = g_get_monotonic_time();
@@ -392,7 +400,7 @@ bool store_is_replaced(struct store *store)
 		return false;
 	store->replaced_us = now + REPLACED_LOOK_US;
 	file = identify(store->path);
-	return file != 0 && file != store->file;
+	return (file != 0 && file != store->file) || identify_beside(store) != store->beside;
 }
 
 static enum result open_file(struct store *store, struct problem *reterr_problem)

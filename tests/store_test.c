@@ -332,7 +332,13 @@ static void without_the_file_beside_every_look_is_one_into_the_database(struct f
 
 	(void)data;
 	store_close(open_store(folder, STORE_WRITER));
+	reader = open_store(folder, STORE_READER);
+	g_assert_false(store_is_replaced(reader));
+	store_close(reader);
+	reader = open_store(folder, STORE_READER);
 	g_assert_cmpint(g_unlink(beside), ==, 0);
+	g_assert_true(store_is_replaced(reader));
+	store_close(reader);
 	reader = open_store(folder, STORE_READER);
 	g_assert_cmpint(revision_of(reader), ==, 0);
 	g_assert_cmpint(glance_of(reader), ==, RESULT_BUSY);
