@@ -59,7 +59,8 @@ struct store {
 	gint64 looked_us;
 	bool glancing; /* within store_glance */
 	uint64_t file, beside;
-	gint64 replaced_us; /* when to look next whether it is still that */
+	gint64 replaced_us; /* when to look next whether it is still that, at the latest */
+	uint64_t replaced_commit;
 	int64_t tidy_bytes; /* how long the WAL is to be when store_tidy tries next */
 	bool shrunk;        /* to the end: the file is longer than it need be until store_tidy */
 };
@@ -330,7 +331,8 @@ static enum result check_version(struct store *store, struct problem *reterr_pro
 	return bring_up_to_date(store, version, reterr_problem);
 }
 
-/* One writer: the kernel lets go of the lock however the program ends. */
+/* One writer: the kernel lets go of the lock however the program ends. Who has it may change anything: until a writer says
+ * otherwise, a commit is under way. */
 enum result store_lock(const char *path, int *ret_lock, struct problem *reterr_problem)
 {
 	g_autofree char *writer = g_strconcat(path, ".writer", NULL);
@@ -344,6 +346,11 @@ enum result store_lock(const char *path, int *ret_lock, struct problem *reterr_p
 		return problem_set(reterr_problem, RESULT_BUSY, "database",
 				   "%s is in use by another headcount-gateway (it holds %s)", path,
 				   writer);
+	}
+	if (!commits_begin(lock)) {
+		close(lock);
+		return problem_set(reterr_problem, RESULT_FAILED, "database", "%s: %s", writer,
+				   g_strerror(errno));
 	}
 	*ret_lock = lock;
 	return RESULT_OK;
@@ -369,36 +376,27 @@ static uint64_t identify_beside(const struct store *store)
 	return identify(writer);
 }
 
-static enum result beside_failed(const struct store *store, struct problem *reterr_problem)
-{
-	return problem_set(reterr_problem, RESULT_FAILED, "database", "%s.writer: %s", store->path,
-			   g_strerror(errno));
-}
-
-/* A writer's migrations are commits, too: until it is open, one is under way. */
 static enum result open_beside(struct store *store, struct problem *reterr_problem)
 {
 	g_autofree char *writer = g_strconcat(store->path, ".writer", NULL);
-	enum result result = RESULT_OK;
 
 	store->beside = identify_beside(store);
 	if (store->mode == STORE_READER)
 		store->lock = open(writer, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	else if (store->mode == STORE_WRITER)
-		result = store_lock(store->path, &store->lock, reterr_problem);
-	if (result == RESULT_OK && store->mode == STORE_WRITER && !commits_begin(store->lock))
-		result = beside_failed(store, reterr_problem);
-	return result;
+	if (store->mode == STORE_WRITER)
+		return store_lock(store->path, &store->lock, reterr_problem);
+	return RESULT_OK;
 }
 
 bool store_is_replaced(struct store *store)
 {
 	gint64 now = g_get_monotonic_time();
-	uint64_t file;
+	uint64_t commit = commits_read(store->lock), file;
 
-	if (now < store->replaced_us)
+	if (now < store->replaced_us && commit != 0 && commit == store->replaced_commit)
 		return false;
 	store->replaced_us = now + REPLACED_LOOK_US;
+	store->replaced_commit = commit;
 	file = identify(store->path);
 	return (file != 0 && file != store->file) || identify_beside(store) != store->beside;
 }
@@ -450,8 +448,8 @@ enum result store_open(const char *path, enum store_mode mode, struct store **re
 		result = open_file(store, reterr_problem);
 	if (result == RESULT_OK)
 		result = check_version(store, reterr_problem);
-	if (result == RESULT_OK && mode == STORE_WRITER && !commits_end(store->lock))
-		result = beside_failed(store, reterr_problem);
+	if (result == RESULT_OK && mode == STORE_WRITER)
+		(void)commits_end(store->lock); /* until here migrations were under way */
 	if (result != RESULT_OK) {
 		store_close(store);
 		return result;

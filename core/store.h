@@ -81,7 +81,8 @@ int64_t store_version(const struct store *store);
 /* Which file was opened: another number for another one. */
 uint64_t store_file(const struct store *store);
 
-/* Is another file at its path by now, or another one beside it that tells of commits? Looks once a second. */
+/* Is another file at its path by now, or another one beside it that tells of commits? Looks when anything
+ * may have been committed, and once a second. */
 bool store_is_replaced(struct store *store);
 
 /* Something that is made when it is first asked for and freed when a transaction, or a part of one, is undone, or the

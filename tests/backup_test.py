@@ -344,24 +344,14 @@ def test_what_was_told_before_is_overtaken(gateway, headcount, tmp_path):
         assert after.keys() == before.keys() - {"space/later/state"}
         assert min(after.values()) > max(before.values())
         assert max(after.values()) < 2**53
-        again = wait_until(
-            lambda: next(
-                (
-                    answer
-                    for answer in [
-                        api.get("/spaces/house", headers={"If-None-Match": told.headers["ETag"]})
-                    ]
-                    if answer.status == 200 and answer.json()["revision"] > max(before.values())
-                ),
-                None,
-            ),
-            30,
-            "the api reads the restored database",
-        )
+        # Whichever of its threads answers, and however lately that has looked.
+        for _ in range(20):
+            again = api.get("/spaces/house", headers={"If-None-Match": told.headers["ETag"]})
+            assert again.status == 200 and again.json()["revision"] > max(before.values())
+            assert api.get("/spaces/later").status == 404
         assert again.json()["count"] == gateway.value(
             "SELECT count FROM occupancy_now WHERE space = 1"
         )
-        assert api.get("/spaces/later").status == 404
         # What the gateway had acknowledged after the backup can be sent again.
         fill(gateway, 3000)
     assert headcount.run("check").returncode == 0

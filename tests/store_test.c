@@ -305,7 +305,8 @@ static void a_glance_does_not_do_while_a_commit_is_under_way(struct folder *fold
 	g_autofree char *beside = g_strconcat(folder->database, ".writer", NULL);
 	struct store *writer = open_store(folder, STORE_WRITER);
 	struct store *reader = open_store(folder, STORE_READER);
-	int file = open(beside, O_RDWR | O_CLOEXEC);
+	int file = open(beside, O_RDWR | O_CLOEXEC), lock;
+	struct problem problem;
 
 	(void)data;
 	g_assert_cmpint(revision_of(reader), ==, 0);
@@ -314,6 +315,12 @@ static void a_glance_does_not_do_while_a_commit_is_under_way(struct folder *fold
 	g_assert_cmpint(revision_of(reader), ==, 0);
 	g_assert_cmpint(glance_of(reader), ==, RESULT_BUSY);
 	store_close(writer);
+	store_close(open_store(folder, STORE_WRITER));
+	g_assert_cmpint(revision_of(reader), ==, 0);
+	g_assert_cmpint(glance_of(reader), ==, RESULT_OK);
+	g_assert_cmpint(store_lock(folder->database, &lock, &problem), ==, RESULT_OK);
+	close(lock);
+	g_assert_cmpint(glance_of(reader), ==, RESULT_BUSY);
 	writer = open_store(folder, STORE_WRITER);
 	g_assert_cmpint(revision_of(reader), ==, 0);
 	g_assert_cmpint(glance_of(reader), ==, RESULT_OK);
