@@ -391,12 +391,12 @@ static enum result open_beside(struct store *store, struct problem *reterr_probl
 bool store_is_replaced(struct store *store)
 {
 	gint64 now = g_get_monotonic_time();
-	uint64_t commit = commits_read(store->lock), file;
+	uint64_t number = commits_read(store->lock), file;
 
-	if (now < store->replaced_us && commit != 0 && commit == store->replaced_commit)
+	if (now < store->replaced_us && number != 0 && number == store->replaced_commit)
 		return false;
 	store->replaced_us = now + REPLACED_LOOK_US;
-	store->replaced_commit = commit;
+	store->replaced_commit = number;
 	file = identify(store->path);
 	return (file != 0 && file != store->file) || identify_beside(store) != store->beside;
 }
