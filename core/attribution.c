@@ -120,5 +120,5 @@ bool attribution_holds(struct store *store)
 	bool missing = query_next(query);
 
 	query_end(query);
-	return !missing && !store_failed(store);
+	return !missing && !store_failed(store) && store_references_hold(store);
 }

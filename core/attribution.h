@@ -31,7 +31,8 @@ void attribution_forget(struct store *store);
 /* Forgets if there is too much to remember. */
 void attribution_tidy(struct store *store);
 
-/* Is every installation there that has counted? No foreign key says so. Within store_transaction. */
+/* Is everything there that rows refer to: what foreign keys name, and every installation that has counted, which none does?
+ * Within store_transaction. */
 bool attribution_holds(struct store *store);
 
 #endif

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "attribution.h"
+#include "commits.h"
 #include "occupancy.h"
 #include "partial.h"
 #include "space.h"
@@ -92,7 +93,7 @@ static enum result examine_contents(struct store *store, void *context)
 {
 	struct examination *examination = context;
 
-	if (!store_references_hold(store) || !attribution_holds(store))
+	if (!attribution_holds(store))
 		return problem_set(examination->problem, RESULT_FAILED, "",
 				   "the copy is damaged: rows refer to others that are missing");
 	return examine_spaces(store, examination);
@@ -383,7 +384,7 @@ enum result backup_restore(const char *file, const char *database, const struct 
 			   struct backup_restored *ret_restored, struct problem *reterr_problem)
 {
 	int lock = -1;
-	enum result result = store_lock(database, &lock, reterr_problem);
+	enum result result = commits_lock(database, &lock, reterr_problem);
 
 	if (result != RESULT_OK)
 		return result;

@@ -1,16 +1,29 @@
-/* Whether a database has changed, told without asking it: a number in the file that its writer locks, odd from before a
- * commit to after it, and never the same again. Who reads an even number, then the database, and later the same number, knows
- * that it would read the same again. A writer that was killed within a commit leaves an odd one until the next begins. */
+/* The file beside a database, ….writer: who has locked it may write the database, and a number in it tells others whether
+ * anything was committed, so that they need not ask the database.
+ *
+ * The number is odd from before a commit to after it, and never the same again. Who reads an even number, then the database,
+ * and later the same number, knows that it would read the same again. */
 #ifndef HEADCOUNT_COMMITS_H
 #define HEADCOUNT_COMMITS_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The writer's: the number that is in the file, made odd; false: it can't be written (errno), and nothing may be committed. */
-bool commits_begin(int file);
+#include "result.h"
 
-/* Makes it even, and another one than it was before. */
+/* Locks it, as long as the file is open, however the program ends. RESULT_BUSY: somebody else has. Until commits_end says
+ * otherwise, a commit is under way: its owner may change anything, or be killed. */
+MUST_USE enum result commits_lock(const char *database, int *ret_file,
+				  struct problem *reterr_problem);
+
+/* For commits_read; -1: there is none, or none for us. */
+int commits_open(const char *database);
+
+/* Is the file that was opened no longer the one beside the database? Of -1: no. */
+bool commits_is_replaced(int file, const char *database);
+
+/* For who has the lock. False: it can't be written (errno), and nothing may be committed. */
+bool commits_begin(int file);
 bool commits_end(int file);
 
 /* 0: none is known, or a commit is under way. */

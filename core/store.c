@@ -8,7 +8,6 @@
 #include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -41,8 +40,8 @@ struct store {
 	sqlite3 *database;
 	enum store_mode mode;
 	char *path;
-	char *old_copy; /* NULL: none was made */
-	int lock; /* the file beside: a writer has locked it, a reader looks for commits; or -1 */
+	char *old_copy;     /* NULL: none was made */
+	int commits;        /* of commits_lock or commits_open; or -1 */
 	int failure;        /* the first SQLite result code that went wrong in this transaction */
 	int failure_detail; /* the same, extended; what comes after it has codes and words of its own */
 	char failure_words[160];
@@ -58,7 +57,7 @@ struct store {
 	uint64_t commit; /* the number of commits_read before it */
 	gint64 looked_us;
 	bool glancing; /* within store_glance */
-	uint64_t file, beside;
+	uint64_t file;
 	gint64 replaced_us; /* when to look next whether it is still that, at the latest */
 	uint64_t replaced_commit;
 	int64_t tidy_bytes; /* how long the WAL is to be when store_tidy tries next */
@@ -331,31 +330,6 @@ static enum result check_version(struct store *store, struct problem *reterr_pro
 	return bring_up_to_date(store, version, reterr_problem);
 }
 
-/* One writer: the kernel lets go of the lock however the program ends. Who has it may change anything: until a writer says
- * otherwise, a commit is under way. */
-enum result store_lock(const char *path, int *ret_lock, struct problem *reterr_problem)
-{
-	g_autofree char *writer = g_strconcat(path, ".writer", NULL);
-	int lock = open(writer, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0640);
-
-	if (lock < 0)
-		return problem_set(reterr_problem, RESULT_FAILED, "database", "%s: %s", writer,
-				   g_strerror(errno));
-	if (flock(lock, LOCK_EX | LOCK_NB) < 0) {
-		close(lock);
-		return problem_set(reterr_problem, RESULT_BUSY, "database",
-				   "%s is in use by another headcount-gateway (it holds %s)", path,
-				   writer);
-	}
-	if (!commits_begin(lock)) {
-		close(lock);
-		return problem_set(reterr_problem, RESULT_FAILED, "database", "%s: %s", writer,
-				   g_strerror(errno));
-	}
-	*ret_lock = lock;
-	return RESULT_OK;
-}
-
 /* The number of a file is given again when it is gone, but not with the same time of birth. */
 static uint64_t identify(const char *path)
 {
@@ -369,36 +343,27 @@ static uint64_t identify(const char *path)
 	return (file.stx_ino * UINT64_C(0x9E3779B97F4A7C15)) ^ born ^ (device << 16);
 }
 
-static uint64_t identify_beside(const struct store *store)
+static enum result open_commits(struct store *store, struct problem *reterr_problem)
 {
-	g_autofree char *writer = g_strconcat(store->path, ".writer", NULL);
-
-	return identify(writer);
-}
-
-static enum result open_beside(struct store *store, struct problem *reterr_problem)
-{
-	g_autofree char *writer = g_strconcat(store->path, ".writer", NULL);
-
-	store->beside = identify_beside(store);
-	if (store->mode == STORE_READER)
-		store->lock = open(writer, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	if (store->mode == STORE_WRITER)
-		return store_lock(store->path, &store->lock, reterr_problem);
+		return commits_lock(store->path, &store->commits, reterr_problem);
+	if (store->mode == STORE_READER)
+		store->commits = commits_open(store->path);
 	return RESULT_OK;
 }
 
 bool store_is_replaced(struct store *store)
 {
 	gint64 now = g_get_monotonic_time();
-	uint64_t number = commits_read(store->lock), file;
+	uint64_t number = commits_read(store->commits), file;
 
 	if (now < store->replaced_us && number != 0 && number == store->replaced_commit)
 		return false;
 	store->replaced_us = now + REPLACED_LOOK_US;
 	store->replaced_commit = number;
 	file = identify(store->path);
-	return (file != 0 && file != store->file) || identify_beside(store) != store->beside;
+	return (file != 0 && file != store->file) ||
+	       commits_is_replaced(store->commits, store->path);
 }
 
 static enum result open_file(struct store *store, struct problem *reterr_problem)
@@ -441,15 +406,15 @@ enum result store_open(const char *path, enum store_mode mode, struct store **re
 	configure_once();
 	store->mode = mode;
 	store->path = g_strdup(path);
-	store->lock = -1;
+	store->commits = -1;
 	g_strlcpy(store->error, "no error", sizeof store->error);
-	result = open_beside(store, reterr_problem);
+	result = open_commits(store, reterr_problem);
 	if (result == RESULT_OK)
 		result = open_file(store, reterr_problem);
 	if (result == RESULT_OK)
 		result = check_version(store, reterr_problem);
 	if (result == RESULT_OK && mode == STORE_WRITER)
-		(void)commits_end(store->lock); /* until here migrations were under way */
+		(void)commits_end(store->commits); /* until here migrations were under way */
 	if (result != RESULT_OK) {
 		store_close(store);
 		return result;
@@ -490,8 +455,8 @@ void store_close(struct store *store)
 	for (int i = 0; i < STEP_COUNT; i++)
 		sqlite3_finalize(store->steps[i]);
 	sqlite3_close(store->database);
-	if (store->lock >= 0)
-		close(store->lock);
+	if (store->commits >= 0)
+		close(store->commits);
 	g_free(store->old_copy);
 	g_free(store->path);
 	g_free(store);
@@ -521,7 +486,7 @@ static enum result begin_writing(struct store *store)
  * that wants recovery, which a reader may not do itself; the next try finds it done or does without. */
 static enum result begin_reading(struct store *store)
 {
-	store->commit = commits_read(store->lock);
+	store->commit = commits_read(store->commits);
 	store->looked_us = g_get_monotonic_time();
 	for (int tries = 0; tries < RECOVERY_TRIES; tries++) {
 		store->failure = SQLITE_OK;
@@ -544,11 +509,11 @@ static enum result end_reading(struct store *store, enum result result)
 
 static bool announce_commit(struct store *store)
 {
-	if (store->mode != STORE_WRITER || commits_begin(store->lock))
+	if (store->mode != STORE_WRITER || commits_begin(store->commits))
 		return true;
 	store->failure = SQLITE_IOERR;
-	snprintf(store->error, sizeof store->error, "%s.writer: %s", store->path,
-		 g_strerror(errno));
+	snprintf(store->error, sizeof store->error, "%s: a commit can't be announced: %s",
+		 store->path, g_strerror(errno));
 	return false;
 }
 
@@ -558,7 +523,7 @@ static bool commit(struct store *store)
 	bool committed = announce_commit(store) && take_step(store, STEP_COMMIT);
 
 	if (store->mode == STORE_WRITER)
-		(void)commits_end(store->lock);
+		(void)commits_end(store->commits);
 	return committed;
 }
 
@@ -597,7 +562,7 @@ enum result store_transaction(struct store *store, store_work *work, void *conte
 static bool is_unchanged(const struct store *store)
 {
 	return store->commit != 0 && g_get_monotonic_time() - store->looked_us < GLANCE_US &&
-	       commits_read(store->lock) == store->commit;
+	       commits_read(store->commits) == store->commit;
 }
 
 bool store_is_glancing(const struct store *store)

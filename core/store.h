@@ -32,10 +32,6 @@ void store_close(struct store *store);
  * to bring up to date. */
 const char *store_old_copy(const struct store *store);
 
-/* Locks a database as its writer does, without opening it, until the descriptor is closed. RESULT_BUSY: a writer has
- * it. */
-MUST_USE enum result store_lock(const char *path, int *ret_lock, struct problem *reterr_problem);
-
 /* Copies the database at `from`, as it is at one moment, into the file `to`, while others use and change it. `to` is a
  * file of its own afterwards, on the disk; what was there before is overwritten, and something useless may be there on a
  * failure. `copied` (NULL: nobody) is called with the bytes so far and stops it by saying false: RESULT_BUSY. */
@@ -43,7 +39,7 @@ typedef bool store_copied(void *context, int64_t bytes, int64_t whole);
 MUST_USE enum result store_copy(const char *from, const char *to, store_copied *copied,
 				void *context, struct problem *reterr_problem);
 
-/* Does every row that another one refers to exist? Within store_transaction. */
+/* Does every row exist that a foreign key names? Within store_transaction. */
 bool store_references_hold(struct store *store);
 
 /* Empties the WAL of a database that nobody writes, so that its file alone is all of it. False: it can't be opened, or a
@@ -81,8 +77,8 @@ int64_t store_version(const struct store *store);
 /* Which file was opened: another number for another one. */
 uint64_t store_file(const struct store *store);
 
-/* Is another file at its path by now, or another one beside it that tells of commits? Looks when anything
- * may have been committed, and once a second. */
+/* Is another file at its path by now, or beside it (core/commits)? Looks when anything may have been committed, and once a
+ * second. */
 bool store_is_replaced(struct store *store);
 
 /* Something that is made when it is first asked for and freed when a transaction, or a part of one, is undone, or the

@@ -130,7 +130,7 @@ static enum exit_code check_spaces(struct session *session, struct store *store,
 
 static enum result find_references(struct store *store, void *hold)
 {
-	*(bool *)hold = store_references_hold(store) && attribution_holds(store);
+	*(bool *)hold = attribution_holds(store);
 	return RESULT_OK;
 }
 

@@ -318,7 +318,7 @@ static void a_glance_does_not_do_while_a_commit_is_under_way(struct folder *fold
 	store_close(open_store(folder, STORE_WRITER));
 	g_assert_cmpint(revision_of(reader), ==, 0);
 	g_assert_cmpint(glance_of(reader), ==, RESULT_OK);
-	g_assert_cmpint(store_lock(folder->database, &lock, &problem), ==, RESULT_OK);
+	g_assert_cmpint(commits_lock(folder->database, &lock, &problem), ==, RESULT_OK);
 	close(lock);
 	g_assert_cmpint(glance_of(reader), ==, RESULT_BUSY);
 	writer = open_store(folder, STORE_WRITER);
