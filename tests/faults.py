@@ -112,7 +112,7 @@ class Lone(System):
 
 
 def checkpoint_point(point, most):
-    @cell(f"killed {point}", times=10, system=Lone)
+    @cell(f"killed {point}", times=20, system=Lone)
     def die_checkpointing(system):
         system.wait(0.3, 0.6)
         system.arm(point, system.dice.randint(1, most))
@@ -243,7 +243,7 @@ def lock_database(system):
         system.wait(0.0, 0.6)
 
 
-@cell("database locked for long", times=2)
+@cell("database locked for long", times=20)
 def lock_database_long(system):
     with system.said_in_health("locked"), locked(system):
         system.wait(6.0, 6.5)  # longer than SQLite waits for it
@@ -335,7 +335,7 @@ class Slow(System):
     rate = 50
 
 
-@cell("gateway halted for 30 s", times=1, system=Slow)
+@cell("gateway halted for 30 s", times=20, system=Slow)
 def halt_gateway_long(system):
     system.halt(system.gateway, 30.0, 30.0)
 
