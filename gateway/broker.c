@@ -1,6 +1,7 @@
 #include "broker.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <glib.h>
 #include <inttypes.h>
 #include <mosquitto.h>
@@ -13,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "log.h"
 
@@ -53,6 +55,7 @@ struct broker {
 	char *status_topic;
 
 	struct mosquitto *client; /* one a connection; NULL when closed */
+	int parting;              /* the socket of the last one, until the next; -1: none */
 	enum state state;
 	bool lost;     /* the connection is to be ended, as soon as libmosquitto has returned */
 	bool blocked;  /* the socket did not take all that was to be written */
@@ -80,9 +83,23 @@ static void lose(struct broker *broker, const char *format, ...)
 	va_end(arguments);
 }
 
+/* Says that nothing more will come. A socket closed with something unread in it is reset, and the reset overtakes what we said
+ * last, such as why we are going: so it stays, half closed, while the broker reads that. */
+static void part(struct broker *broker)
+{
+	int socket = mosquitto_socket(broker->client);
+
+	if (broker->parting >= 0)
+		close(broker->parting);
+	broker->parting = socket < 0 ? -1 : fcntl(socket, F_DUPFD_CLOEXEC, 0);
+	if (broker->parting >= 0)
+		shutdown(broker->parting, SHUT_WR);
+}
+
 void broker_drop(struct broker *broker)
 {
-	mosquitto_destroy(broker->client); /* closes the socket and frees what is queued */
+	part(broker);
+	mosquitto_destroy(broker->client); /* frees what is queued */
 	broker->client = NULL;
 	broker->state = STATE_CLOSED;
 	broker->blocked = false;
@@ -281,6 +298,7 @@ struct broker *broker_new(const struct config *config, const struct receivers *r
 	broker = g_new0(struct broker, 1);
 	broker->config = config;
 	broker->receivers = receivers;
+	broker->parting = -1;
 	broker->credentials = credentials;
 	broker->status_topic = g_strdup_printf("gateway/%s/status", config->client_id);
 	return broker;
@@ -291,6 +309,7 @@ void broker_free(struct broker *broker)
 	if (broker == NULL)
 		return;
 	broker_drop(broker);
+	part(broker);
 	credentials_clear(&broker->credentials);
 	g_free(broker->status_topic);
 	g_free(broker);
