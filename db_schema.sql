@@ -186,12 +186,14 @@ CREATE TABLE doorway_effect (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX doorway_effect_space ON doorway_effect (space, doorway, sign);
 
--- What all changes of a space within a span of time do to its count: core/span.h. Level 0 is a UTC hour, each
--- level above 16 of the one below; level 1 and above only once the space has a change after the span.
+-- What all changes of a space within a span of time do to its count: core/span.h. Each UTC hour with a change has a row of
+-- level 2. The first of them in a stretch of 16 hours has one of level 1 in front of it, of the part of its era that
+-- lies before the stretch, and the first in an era of 512 hours one of level 0, of all that lies before the era: whoever reads
+-- backwards from any hour soon comes to where everything before it is told (core/openings.h).
 CREATE TABLE summary (
 	space INTEGER NOT NULL REFERENCES space (id),
-	level INTEGER NOT NULL CHECK (level BETWEEN 0 AND 4),
-	span INTEGER NOT NULL, -- the span's start / (hour * 16^level)
+	hour INTEGER NOT NULL, -- since 1970; the first one of the stretch or the era at levels 1 and 0
+	level INTEGER NOT NULL CHECK (level BETWEEN 0 AND 2),
 	entries INTEGER NOT NULL,
 	exits INTEGER NOT NULL,
 	sum INTEGER NOT NULL,
@@ -203,11 +205,11 @@ CREATE TABLE summary (
 	reset_net INTEGER NOT NULL,
 	reset_lowest INTEGER NOT NULL,
 	reset_highest INTEGER NOT NULL,
-	area INTEGER NOT NULL, -- person-ms, at level 0 only
+	area INTEGER NOT NULL, -- person-ms, of hours only
 	reset_area INTEGER NOT NULL,
 	last_event_time INTEGER,
-	last_change_time INTEGER NOT NULL,
-	PRIMARY KEY (space, level, span)
+	last_change_time INTEGER,
+	PRIMARY KEY (space, hour, level)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE occupancy_now (

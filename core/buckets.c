@@ -150,14 +150,13 @@ static bool is_told_by_summary(const struct walk *walk, int64_t hour, const stru
 	       walk->occupancy.count + summary->span.lowest >= 0;
 }
 
-static void step(void *context, int level, int64_t hour, const struct summary *summary)
+static void step(void *context, int64_t hour, const struct summary *summary)
 {
 	struct walk *walk = context;
 	instant begin = hour * INSTANT_HOUR, end = begin + INSTANT_HOUR;
 	instant first = walk->edges[0], last = walk->edges[walk->edge_count - 1];
 	g_autoptr(GArray) changes = NULL;
 
-	(void)level;
 	if (walk->changes_left < 0)
 		return;
 	if (begin >= first)
@@ -203,7 +202,8 @@ enum result buckets_read(struct store *store, int64_t space, const instant *edge
 		return RESULT_NOT_FOUND;
 	walk.occupancy = history_at(store, space, edges[0] - 1).occupancy;
 	begin_bucket(&walk);
-	summary_each(store, space, 0, summary_hour(edges[0]), summary_hour(last - 1), step, &walk);
+	summary_hours(store, space, summary_hour(edges[0]), summary_hour(last - 1), INT64_MAX, step,
+		      &walk);
 	reach(&walk, last);
 	return walk.changes_left < 0 ? RESULT_INVALID : RESULT_OK;
 }

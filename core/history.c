@@ -1,5 +1,6 @@
 #include "history.h"
 
+#include "openings.h"
 #include "retention.h"
 #include "summary.h"
 
@@ -46,24 +47,6 @@ struct history_point history_now(struct store *store, int64_t space)
 	return point;
 }
 
-/* What happened from the beginning of the hour up to then. Its summary tells, unless something comes later in it: then
- * the changes do, or, if they are gone, nothing does, and then is the end of the hour before. */
-static struct span begin_of_hour(struct store *store, int64_t space, int64_t hour, instant *when)
-{
-	struct span span = SPAN_EMPTY;
-	struct summary summary;
-
-	if (!summary_find(store, space, 0, hour, &summary))
-		return span;
-	if (*when >= summary.span.last_change_time)
-		return summary.span;
-	if (hour < summary_hour(retention_horizon(store)))
-		*when = hour * INSTANT_HOUR - 1;
-	else
-		history_changes(store, space, hour * INSTANT_HOUR, *when, append_change, &span);
-	return span;
-}
-
 struct history_point history_back(struct store *store, int64_t space,
 				  const struct history_point *now, instant when)
 {
@@ -74,8 +57,13 @@ struct history_point history_back(struct store *store, int64_t space,
 	point.as_of = when;
 	if (when >= now->last_change_time)
 		return point;
-	span = begin_of_hour(store, space, hour, &when);
-	summary_prefix(store, space, hour, &span);
+	if (!openings_read_until(store, space, when, &span)) {
+		if (hour < summary_hour(retention_horizon(store)))
+			when = hour * INSTANT_HOUR - 1;
+		else
+			history_changes(store, space, hour * INSTANT_HOUR, when, append_change,
+					&span);
+	}
 	return (struct history_point){
 		.occupancy = span_end(&span, (struct occupancy){0}),
 		.last_event_time = span.last_event_time,

@@ -2,6 +2,8 @@
 
 #include <glib.h>
 
+#include "openings.h"
+
 #define SPACES_MOST 50000 /* about 300 bytes each */
 
 static void *make_all(void)
@@ -31,7 +33,7 @@ static struct latest *read_latest(struct store *store, int64_t space)
 			       : summary_hour(latest->now.last_change_time);
 	latest->summary = (struct summary){.span = SPAN_EMPTY};
 	if (latest->hour >= 0)
-		summary_find(store, space, 0, latest->hour, &latest->summary);
+		summary_find(store, space, latest->hour, SUMMARY_HOUR, &latest->summary);
 	return latest;
 }
 
@@ -51,9 +53,9 @@ struct latest *latest_of(struct store *store, int64_t space)
 
 static void find_begin(struct store *store, struct latest *latest)
 {
-	struct span span = SPAN_EMPTY;
+	struct span span;
 
-	summary_prefix(store, latest->space, latest->hour, &span);
+	(void)openings_read_until(store, latest->space, latest->hour * INSTANT_HOUR - 1, &span);
 	latest->begin = span_end(&span, (struct occupancy){0});
 	latest->begin_last_event_time = span.last_event_time;
 	latest->begin_known = true;

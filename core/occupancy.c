@@ -7,6 +7,7 @@
 
 #include "hours.h"
 #include "latest.h"
+#include "openings.h"
 #include "retention.h"
 #include "runs.h"
 #include "summary.h"
@@ -57,7 +58,7 @@ struct hour_by_hour {
 static void finish_hour(struct hour_by_hour *hours)
 {
 	if (hours->hour >= 0)
-		hours->found(hours->context, 0, hours->hour, &hours->summary);
+		hours->found(hours->context, hours->hour, &hours->summary);
 	hours->hour = -1;
 }
 
@@ -84,78 +85,24 @@ static void derive_hours(struct store *store, int64_t space, int64_t first, int6
 	finish_hour(&hours);
 }
 
-/* Levels: from the level below */
-
-struct level {
-	int level;
-	int64_t span; /* -1: none begun */
-	struct summary summary;
-	summary_found *found;
-	void *context;
-};
-
-static void finish_span(struct level *level)
-{
-	if (level->span >= 0)
-		level->found(level->context, level->level, level->span, &level->summary);
-	level->span = -1;
-}
-
-static void add_to_level(void *context, int below, int64_t number, const struct summary *summary)
-{
-	struct level *level = context;
-	int64_t span = number >> SUMMARY_LEVEL_BITS;
-
-	(void)below;
-	if (span != level->span) {
-		finish_span(level);
-		level->span = span;
-		level->summary = (struct summary){.span = SPAN_EMPTY};
-	}
-	span_join(&level->summary.span, &summary->span);
-}
-
-/* The spans first…last of a level above the hours. */
-static void derive_level(struct store *store, int64_t space, int level, int64_t first, int64_t last,
-			 summary_found *found, void *context)
-{
-	struct level state = {.level = level, .span = -1, .found = found, .context = context};
-	int64_t children = INT64_C(1) << SUMMARY_LEVEL_BITS;
-
-	summary_each(store, space, level - 1, first * children, (last + 1) * children - 1,
-		     add_to_level, &state);
-	finish_span(&state);
-}
-
-/* The last complete span of a level, given the last hour with a change: those after it are not kept. */
-static int64_t last_complete(int level, int64_t last_hour)
-{
-	return (last_hour >> (SUMMARY_LEVEL_BITS * level)) - 1;
-}
-
 struct target {
 	struct store *store;
 	int64_t space;
 };
 
-static void put_summary(void *context, int level, int64_t span, const struct summary *summary)
+static void put_hour(void *context, int64_t hour, const struct summary *summary)
 {
 	struct target *target = context;
 
-	summary_put(target->store, target->space, level, span, summary);
+	summary_put(target->store, target->space, hour, SUMMARY_HOUR, summary);
 }
 
 /* The count now, from the summaries. */
-static struct history_point point_from_summaries(struct store *store, int64_t space,
-						 int64_t last_hour)
+static struct history_point point_from_summaries(struct store *store, int64_t space)
 {
-	struct summary last;
-	struct span span = SPAN_EMPTY;
+	struct span span;
 
-	if (last_hour >= 0 && summary_find(store, space, 0, last_hour, &last)) {
-		span = last.span;
-		summary_prefix(store, space, last_hour, &span);
-	}
+	(void)openings_read_until(store, space, INSTANT_LAST, &span);
 	return (struct history_point){
 		.occupancy = span_end(&span, (struct occupancy){0}),
 		.last_event_time = span.last_event_time,
@@ -234,7 +181,7 @@ static bool find_hour(struct store *store, const struct latest *latest, int64_t 
 	if (hour > latest->hour)
 		return false;
 	if (hour < latest->hour)
-		return summary_find(store, latest->space, 0, hour, ret_summary);
+		return summary_find(store, latest->space, hour, SUMMARY_HOUR, ret_summary);
 	*ret_summary = latest->summary;
 	return true;
 }
@@ -252,29 +199,8 @@ static void bring_hour(struct store *store, struct latest *latest, int64_t hour,
 		for (size_t i = 0; i < count; i++)
 			summary_append(&summary, &changes[i].change, hour);
 	}
-	summary_put(store, space, 0, hour, &summary);
+	summary_put(store, space, hour, SUMMARY_HOUR, &summary);
 	latest_put_hour(latest, hour, &summary);
-}
-
-/* The levels above an hour: its spans, as far as they are complete. */
-static void bring_levels(struct store *store, int64_t space, const GArray *hours, int64_t last_hour)
-{
-	struct target target = {.store = store, .space = space};
-
-	for (int level = 1; level < SUMMARY_LEVELS; level++) {
-		int64_t done = -1;
-
-		for (guint i = 0; i < hours->len; i++) {
-			int64_t span =
-				g_array_index(hours, int64_t, i) >> (SUMMARY_LEVEL_BITS * level);
-
-			if (span > last_complete(level, last_hour))
-				break;
-			if (span != done)
-				derive_level(store, space, level, span, span, put_summary, &target);
-			done = span;
-		}
-	}
 }
 
 static int compare_hours(const void *a, const void *b)
@@ -299,9 +225,8 @@ static void bring_summaries(struct store *store, struct latest *latest,
 			    const struct space_change *changes, size_t count)
 {
 	g_autoptr(GArray) hours = g_array_new(FALSE, FALSE, sizeof(int64_t));
-	int64_t last_hour_before = latest->hour;
+	int64_t last_hour_before = latest->hour, first = last_hour_before;
 
-	/* What was the last hour until now completes the spans that it closed. */
 	if (last_hour_before >= 0)
 		g_array_append_val(hours, last_hour_before);
 	for (size_t i = 0, run; i < count; i += run) {
@@ -309,13 +234,13 @@ static void bring_summaries(struct store *store, struct latest *latest,
 
 		run = run_of_hour(changes, count, i);
 		bring_hour(store, latest, hour, changes + i, run);
-		if (hour != last_hour_before)
-			g_array_append_val(hours, hour);
+		g_array_append_val(hours, hour);
+		first = MIN(first, hour);
 	}
-	if (hours->len == 1 && latest->hour == last_hour_before)
-		return; /* nothing is complete that was not */
+	if (openings_stay(first, latest->hour))
+		return;
 	g_array_sort(hours, compare_hours);
-	bring_levels(store, latest->space, hours, latest->hour);
+	openings_bring(store, latest->space, hours);
 }
 
 static void add_to_now(struct history_point *now, const struct change *change)
@@ -371,29 +296,16 @@ void occupancy_apply(struct store *store, struct space_change *changes, size_t c
 void occupancy_derive(struct store *store, int64_t space, instant from, instant until)
 {
 	struct target target = {.store = store, .space = space};
-	int64_t last_hour_before = summary_last_hour(store, space);
-	int64_t first = summary_hour(from), last = summary_hour(until), last_hour;
-	int64_t first_told = MAX(first, summary_hour(retention_horizon(store)));
+	int64_t first = MAX(summary_hour(from), summary_hour(retention_horizon(store)));
+	int64_t last = summary_hour(until);
 	struct history_point point;
 
 	hours_forget(cached_hours(store));
 	latest_forget(store, space);
-	summary_remove(store, space, 0, first_told, last);
-	derive_hours(store, space, first_told, last, put_summary, &target);
-	last_hour = summary_last_hour(store, space);
-
-	/* Spans that the last hour used to be in, or is in now, may begin or cease to be complete. */
-	first = MIN(first, MAX(MIN(last_hour_before, last_hour), 0));
-	for (int level = 1; level < SUMMARY_LEVELS; level++) {
-		int64_t lowest = first >> (SUMMARY_LEVEL_BITS * level);
-		int64_t highest = last >> (SUMMARY_LEVEL_BITS * level);
-
-		summary_remove(store, space, level, lowest, highest);
-		highest = MIN(highest, last_complete(level, last_hour));
-		if (lowest <= highest)
-			derive_level(store, space, level, lowest, highest, put_summary, &target);
-	}
-	point = point_from_summaries(store, space, last_hour);
+	summary_remove_hours(store, space, first, last);
+	derive_hours(store, space, first, last, put_hour, &target);
+	openings_make(store, space);
+	point = point_from_summaries(store, space);
 	point.revision = occupancy_take_revisions(store, 1);
 	put_now(store, space, &point);
 }
@@ -403,7 +315,7 @@ void occupancy_derive(struct store *store, int64_t space, instant from, instant 
 struct check {
 	struct store *store;
 	int64_t space;
-	int64_t rows; /* found equal or not, at the level in hand */
+	int64_t rows[SUMMARY_HOUR + 1]; /* that there are to be, by level */
 	bool clean;
 	void (*differs)(void *context, const char *sentence);
 	void *context;
@@ -423,50 +335,63 @@ static void report(struct check *check, const char *format, ...)
 	check->differs(check->context, sentence);
 }
 
-/* Structs without padding (all members are eight bytes) can be compared as bytes. */
-static void compare_summary(void *context, int level, int64_t span, const struct summary *derived)
+static void compare(struct check *check, int64_t hour, enum summary_level level,
+		    const struct summary *derived)
 {
-	struct check *check = context;
+	static const char *const what[] = {
+		[SUMMARY_BEFORE_ERA] = "what is before the era",
+		[SUMMARY_BEFORE_STRETCH] = "what is before the stretch",
+		[SUMMARY_HOUR] = "the summary",
+	};
 	struct summary kept;
 
-	check->rows++;
-	if (!summary_find(check->store, check->space, level, span, &kept))
-		report(check, "level %d span %" PRId64 ": the summary is missing", level, span);
-	else if (memcmp(&kept, derived, sizeof kept) != 0)
-		report(check, "level %d span %" PRId64 ": the summary differs from the facts",
-		       level, span);
+	check->rows[level]++;
+	if (!summary_find(check->store, check->space, hour, level, &kept))
+		report(check, "hour %" PRId64 ": %s is missing", hour, what[level]);
+	else if (memcmp(&kept, derived, sizeof kept) != 0) /* all members have eight bytes */
+		report(check, "hour %" PRId64 ": %s differs from the facts", hour, what[level]);
 }
 
-static void check_sound(void *context, int level, int64_t hour, const struct summary *summary)
+static void compare_hour(void *context, int64_t hour, const struct summary *derived)
 {
-	(void)level;
+	compare(context, hour, SUMMARY_HOUR, derived);
+}
+
+static void compare_opening(void *context, int64_t hour, enum summary_level level,
+			    const struct span *before)
+{
+	struct summary derived = {.span = *before};
+
+	compare(context, hour, level, &derived);
+}
+
+static void check_sound(void *context, int64_t hour, const struct summary *summary)
+{
 	if (!summary_is_sound(summary, hour))
 		report(context, "hour %" PRId64 ": no changes can have such a summary", hour);
 }
 
-static void count_row(void *context, int level, int64_t span, const struct summary *summary)
+static void check_rows(struct check *check, int64_t first, enum summary_level level)
 {
-	(void)level, (void)span, (void)summary;
-	(*(int64_t *)context)++;
-}
+	int64_t kept = summary_count(check->store, check->space, first, level);
 
-static void check_level(struct check *check, int level, int64_t last_hour)
-{
-	int64_t kept = 0;
-	int64_t last = level == 0 ? summary_hour(INSTANT_LAST) : last_complete(level, last_hour);
-	int64_t first = level == 0 ? summary_hour(retention_horizon(check->store)) : 0;
-
-	check->rows = 0;
-	if (level == 0)
-		derive_hours(check->store, check->space, first, last, compare_summary, check);
-	else if (last >= 0)
-		derive_level(check->store, check->space, level, 0, last, compare_summary, check);
-	summary_each(check->store, check->space, level, first, summary_hour(INSTANT_LAST),
-		     count_row, &kept);
-	if (kept != check->rows)
+	if (kept != check->rows[level])
 		report(check,
 		       "level %d: %" PRId64 " summaries are kept where the facts give %" PRId64,
-		       level, kept, check->rows);
+		       (int)level, kept, check->rows[level]);
+}
+
+static void check_summaries(struct check *check)
+{
+	int64_t told = summary_hour(retention_horizon(check->store));
+
+	summary_hours(check->store, check->space, 0, told - 1, INT64_MAX, check_sound, check);
+	derive_hours(check->store, check->space, told, summary_hour(INSTANT_LAST), compare_hour,
+		     check);
+	openings_each(check->store, check->space, compare_opening, check);
+	check_rows(check, told, SUMMARY_HOUR);
+	check_rows(check, 0, SUMMARY_BEFORE_STRETCH);
+	check_rows(check, 0, SUMMARY_BEFORE_ERA);
 }
 
 static void check_effects(struct check *check)
@@ -503,14 +428,10 @@ bool occupancy_check(struct store *store, int64_t space,
 			      .clean = true,
 			      .differs = differs,
 			      .context = context};
-	int64_t last_hour = summary_last_hour(store, space);
-	struct history_point derived = point_from_summaries(store, space, last_hour);
+	struct history_point derived = point_from_summaries(store, space);
 
 	check_effects(&check);
-	summary_each(store, space, 0, 0, summary_hour(retention_horizon(store)) - 1, check_sound,
-		     &check);
-	for (int level = 0; level < SUMMARY_LEVELS; level++)
-		check_level(&check, level, last_hour);
+	check_summaries(&check);
 	check_now(&check, &derived);
 	return check.clean;
 }

@@ -72,7 +72,7 @@ static void settle(struct pruning *pruning, int64_t hour, struct summary *summar
 	if (!course.ended)
 		go_on(&course, end);
 	summary->area = course.area - opening.count * (course.at - begin);
-	summary_put(pruning->store, pruning->space, 0, hour, summary);
+	summary_put(pruning->store, pruning->space, hour, SUMMARY_HOUR, summary);
 }
 
 struct row {
@@ -80,11 +80,10 @@ struct row {
 	struct summary summary;
 };
 
-static void take_row(void *context, int level, int64_t hour, const struct summary *summary)
+static void take_row(void *context, int64_t hour, const struct summary *summary)
 {
 	struct row row = {hour, *summary};
 
-	(void)level;
 	g_array_append_val((GArray *)context, row);
 }
 
@@ -133,8 +132,8 @@ static bool settle_some(struct pruning *pruning)
 		return false;
 	if (pruning->space == 0 && !next_space(pruning))
 		return settled_all(pruning);
-	summary_page(pruning->store, pruning->space, pruning->hour, end - 1, SUMMARIES, take_row,
-		     rows);
+	summary_hours(pruning->store, pruning->space, pruning->hour, end - 1, SUMMARIES, take_row,
+		      rows);
 	for (guint i = 0; i < rows->len; i++) {
 		struct row *row = &g_array_index(rows, struct row, i);
 

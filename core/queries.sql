@@ -97,49 +97,61 @@ ORDER BY time, kind;
 
 -- SUMMARY_PUT
 -- OR REPLACE would say the same and take longer: it keeps what is needed to undo the statement alone.
-INSERT INTO summary (space, level, span, entries, exits, sum, lowest, highest, peak,
+INSERT INTO summary (space, hour, level, entries, exits, sum, lowest, highest, peak,
 	reset_time, reset_count, reset_net, reset_lowest, reset_highest, area, reset_area,
 	last_event_time, last_change_time)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)
-ON CONFLICT (space, level, span) DO UPDATE SET entries = ?4, exits = ?5, sum = ?6, lowest = ?7, highest = ?8,
+ON CONFLICT (space, hour, level) DO UPDATE SET entries = ?4, exits = ?5, sum = ?6, lowest = ?7, highest = ?8,
 	peak = ?9, reset_time = ?10, reset_count = ?11, reset_net = ?12, reset_lowest = ?13, reset_highest = ?14,
 	area = ?15, reset_area = ?16, last_event_time = ?17, last_change_time = ?18;
 
--- SUMMARY_REMOVE
-DELETE FROM summary WHERE space = ?1 AND level = ?2 AND span BETWEEN ?3 AND ?4;
+-- SUMMARY_REMOVE_HOURS
+DELETE FROM summary WHERE space = ?1 AND hour BETWEEN ?2 AND ?3 AND level = 2;
+
+-- SUMMARY_REMOVE_OPENINGS
+DELETE FROM summary WHERE space = ?1 AND level < 2;
 
 -- SUMMARY_FIND
-SELECT span, entries, exits, sum, lowest, highest, peak,
+SELECT hour, entries, exits, sum, lowest, highest, peak,
 	reset_time, reset_count, reset_net, reset_lowest, reset_highest, area, reset_area,
 	last_event_time, last_change_time
 FROM summary
-WHERE space = ?1 AND level = ?2 AND span = ?3;
+WHERE space = ?1 AND hour = ?2 AND level = ?3;
 
--- SUMMARY_EACH
-SELECT span, entries, exits, sum, lowest, highest, peak,
+-- SUMMARY_HOURS
+SELECT hour, entries, exits, sum, lowest, highest, peak,
 	reset_time, reset_count, reset_net, reset_lowest, reset_highest, area, reset_area,
 	last_event_time, last_change_time
 FROM summary
-WHERE space = ?1 AND level = ?2 AND span BETWEEN ?3 AND ?4
-ORDER BY span;
-
--- SUMMARY_PAGE
-SELECT span, entries, exits, sum, lowest, highest, peak,
-	reset_time, reset_count, reset_net, reset_lowest, reset_highest, area, reset_area,
-	last_event_time, last_change_time
-FROM summary
-WHERE space = ?1 AND level = 0 AND span BETWEEN ?2 AND ?3
-ORDER BY span
+WHERE space = ?1 AND hour BETWEEN ?2 AND ?3 AND level = 2
+ORDER BY hour
 LIMIT ?4;
 
--- SUMMARY_BACKWARDS
-SELECT sum, lowest, reset_time, reset_count, reset_net, last_event_time, last_change_time
+-- SUMMARY_LAST_STRETCH
+SELECT hour, entries, exits, sum, lowest, highest, peak,
+	reset_time, reset_count, reset_net, reset_lowest, reset_highest, area, reset_area,
+	last_event_time, last_change_time
 FROM summary
-WHERE space = ?1 AND level = ?2 AND span BETWEEN ?3 AND ?4
-ORDER BY span DESC;
+WHERE space = ?1 AND hour BETWEEN ?2 AND ?3 AND level = 1
+ORDER BY hour DESC
+LIMIT 1;
 
--- SUMMARY_LAST_HOUR
-SELECT span FROM summary WHERE space = ?1 AND level = 0 ORDER BY span DESC LIMIT 1;
+-- SUMMARY_BACKWARDS
+SELECT hour, level, sum, lowest, reset_time, reset_count, reset_net, last_event_time, last_change_time
+FROM summary
+WHERE space = ?1 AND hour <= ?2
+ORDER BY hour DESC, level DESC;
+
+-- SUMMARY_BEFORE_ERA
+SELECT hour, level, sum, lowest, reset_time, reset_count, reset_net, last_event_time, last_change_time
+FROM summary
+WHERE space = ?1 AND hour = ?2 AND level = 0;
+
+-- SUMMARY_NEXT
+SELECT hour FROM summary WHERE space = ?1 AND hour >= ?2 ORDER BY hour LIMIT 1;
+
+-- SUMMARY_COUNT
+SELECT count(*) FROM summary WHERE space = ?1 AND hour >= ?2 AND level = ?3;
 
 -- OCCUPANCY_NOW
 SELECT count, net, last_event_time, last_change_time, revision FROM occupancy_now WHERE space = ?1;

@@ -1,8 +1,9 @@
 #include "summary.h"
 
-/* Columns of the SUMMARY_… queries, after the span's number. */
+/* Columns of the SUMMARY_… queries. */
 enum column {
-	ENTRIES = 1,
+	HOUR,
+	ENTRIES,
 	EXITS,
 	SUM,
 	LOWEST,
@@ -36,21 +37,21 @@ static struct summary read_row(struct query *row)
 				.reset_lowest = query_integer(row, RESET_LOWEST),
 				.reset_highest = query_integer(row, RESET_HIGHEST),
 				.last_event_time = query_optional(row, LAST_EVENT_TIME),
-				.last_change_time = query_integer(row, LAST_CHANGE_TIME),
+				.last_change_time = query_optional(row, LAST_CHANGE_TIME),
 			},
 		.area = query_integer(row, AREA),
 		.reset_area = query_integer(row, RESET_AREA),
 	};
 }
 
-void summary_put(struct store *store, int64_t space, int level, int64_t number,
+void summary_put(struct store *store, int64_t space, int64_t hour, enum summary_level level,
 		 const struct summary *summary)
 {
 	const struct span *span = &summary->span;
 	const int64_t values[] = {
 		space,
+		hour,
 		level,
-		number,
 		span->entries,
 		span->exits,
 		span->sum,
@@ -98,14 +99,14 @@ void summary_append(struct summary *summary, const struct change *change, int64_
 	}
 }
 
-bool summary_find(struct store *store, int64_t space, int level, int64_t number,
+bool summary_find(struct store *store, int64_t space, int64_t hour, enum summary_level level,
 		  struct summary *ret_summary)
 {
 	struct query *query = store_query(store, SQL_SUMMARY_FIND);
 
 	query_bind_integer(query, 1, space);
-	query_bind_integer(query, 2, level);
-	query_bind_integer(query, 3, number);
+	query_bind_integer(query, 2, hour);
+	query_bind_integer(query, 3, level);
 	if (!query_next(query))
 		return false;
 	*ret_summary = read_row(query);
@@ -113,36 +114,10 @@ bool summary_find(struct store *store, int64_t space, int level, int64_t number,
 	return true;
 }
 
-void summary_remove(struct store *store, int64_t space, int level, int64_t first, int64_t last)
+void summary_hours(struct store *store, int64_t space, int64_t first, int64_t last, int64_t most,
+		   summary_found *found, void *context)
 {
-	struct query *query = store_query(store, SQL_SUMMARY_REMOVE);
-
-	query_bind_integer(query, 1, space);
-	query_bind_integer(query, 2, level);
-	query_bind_integer(query, 3, first);
-	query_bind_integer(query, 4, last);
-	query_run(query);
-}
-
-void summary_each(struct store *store, int64_t space, int level, int64_t first, int64_t last,
-		  summary_found *found, void *context)
-{
-	struct query *query = store_query(store, SQL_SUMMARY_EACH);
-
-	query_bind_integer(query, 1, space);
-	query_bind_integer(query, 2, level);
-	query_bind_integer(query, 3, first);
-	query_bind_integer(query, 4, last);
-	while (query_next(query)) {
-		struct summary summary = read_row(query);
-		found(context, level, query_integer(query, 0), &summary);
-	}
-}
-
-void summary_page(struct store *store, int64_t space, int64_t first, int64_t last, int64_t most,
-		  summary_found *found, void *context)
-{
-	struct query *query = store_query(store, SQL_SUMMARY_PAGE);
+	struct query *query = store_query(store, SQL_SUMMARY_HOURS);
 
 	query_bind_integer(query, 1, space);
 	query_bind_integer(query, 2, first);
@@ -150,8 +125,62 @@ void summary_page(struct store *store, int64_t space, int64_t first, int64_t las
 	query_bind_integer(query, 4, most);
 	while (query_next(query)) {
 		struct summary summary = read_row(query);
-		found(context, 0, query_integer(query, 0), &summary);
+		found(context, query_integer(query, HOUR), &summary);
 	}
+}
+
+void summary_remove_hours(struct store *store, int64_t space, int64_t first, int64_t last)
+{
+	struct query *query = store_query(store, SQL_SUMMARY_REMOVE_HOURS);
+
+	query_bind_integer(query, 1, space);
+	query_bind_integer(query, 2, first);
+	query_bind_integer(query, 3, last);
+	query_run(query);
+}
+
+int64_t summary_count(struct store *store, int64_t space, int64_t first, enum summary_level level)
+{
+	struct query *query = store_query(store, SQL_SUMMARY_COUNT);
+	int64_t count = 0;
+
+	query_bind_integer(query, 1, space);
+	query_bind_integer(query, 2, first);
+	query_bind_integer(query, 3, level);
+	if (query_next(query))
+		count = query_integer(query, 0);
+	query_end(query);
+	return count;
+}
+
+int64_t summary_last_stretch(struct store *store, int64_t space, int64_t first, int64_t last,
+			     struct summary *ret_before)
+{
+	struct query *query = store_query(store, SQL_SUMMARY_LAST_STRETCH);
+	int64_t stretch = -1;
+
+	query_bind_integer(query, 1, space);
+	query_bind_integer(query, 2, first);
+	query_bind_integer(query, 3, last);
+	if (query_next(query)) {
+		stretch = query_integer(query, HOUR);
+		*ret_before = read_row(query);
+	}
+	query_end(query);
+	return stretch;
+}
+
+int64_t summary_next(struct store *store, int64_t space, int64_t first)
+{
+	struct query *query = store_query(store, SQL_SUMMARY_NEXT);
+	int64_t hour = -1;
+
+	query_bind_integer(query, 1, space);
+	query_bind_integer(query, 2, first);
+	if (query_next(query))
+		hour = query_integer(query, 0);
+	query_end(query);
+	return hour;
 }
 
 static bool is_within(instant when, int64_t hour)
@@ -169,75 +198,4 @@ bool summary_is_sound(const struct summary *summary, int64_t hour)
 	       span->peak >= span->highest && span->peak >= span->sum - span->lowest &&
 	       span->entries >= 0 && span->exits >= 0 && is_within(span->reset_time, hour) &&
 	       is_within(span->last_event_time, hour) && is_within(span->last_change_time, hour);
-}
-
-int64_t summary_last_hour(struct store *store, int64_t space)
-{
-	struct query *query = store_query(store, SQL_SUMMARY_LAST_HOUR);
-	int64_t hour = -1;
-
-	query_bind_integer(query, 1, space);
-	if (query_next(query))
-		hour = query_integer(query, 0);
-	query_end(query);
-	return hour;
-}
-
-/* Everything before a reset no longer matters, but for the time of the last event. */
-static bool nothing_before_matters(const struct span *span)
-{
-	return span->reset_time != INSTANT_NONE && span->last_event_time != INSTANT_NONE;
-}
-
-/* Of a row before `later`: as much as where a count comes out depends on. Each column costs as much as a join. */
-static struct span read_earlier(struct query *row, const struct span *later)
-{
-	enum { SUM_THEN, LOWEST_THEN, RESET, RESET_END_COUNT, RESET_END_NET, EVENT, CHANGE };
-	struct span span = SPAN_EMPTY;
-
-	span.sum = query_integer(row, SUM_THEN);
-	span.lowest = query_integer(row, LOWEST_THEN);
-	span.reset_time = query_optional(row, RESET);
-	if (span.reset_time != INSTANT_NONE)
-		span.reset_end = (struct occupancy){
-			.count = query_integer(row, RESET_END_COUNT),
-			.net = query_integer(row, RESET_END_NET),
-		};
-	if (later->last_event_time == INSTANT_NONE)
-		span.last_event_time = query_optional(row, EVENT);
-	if (later->last_change_time == INSTANT_NONE)
-		span.last_change_time = query_integer(row, CHANGE);
-	return span;
-}
-
-static void prefix_level(struct store *store, int64_t space, int level, int64_t first, int64_t last,
-			 struct span *span)
-{
-	struct query *query;
-
-	if (first > last)
-		return;
-	query = store_query(store, SQL_SUMMARY_BACKWARDS);
-	query_bind_integer(query, 1, space);
-	query_bind_integer(query, 2, level);
-	query_bind_integer(query, 3, first);
-	query_bind_integer(query, 4, last);
-	while (!nothing_before_matters(span) && query_next(query)) {
-		struct span earlier = read_earlier(query, span);
-
-		span_join(&earlier, span);
-		*span = earlier;
-	}
-	query_end(query);
-}
-
-void summary_prefix(struct store *store, int64_t space, int64_t hour, struct span *span)
-{
-	for (int level = 0; level < SUMMARY_LEVELS && !nothing_before_matters(span); level++) {
-		int64_t end = hour >> (SUMMARY_LEVEL_BITS * level);
-		int64_t begin = end >> SUMMARY_LEVEL_BITS << SUMMARY_LEVEL_BITS;
-
-		prefix_level(store, space, level, level == SUMMARY_LEVELS - 1 ? 0 : begin, end - 1,
-			     span);
-	}
 }

@@ -4,6 +4,7 @@ Written from the design alone (what an event is, what "count" means, what regist
 shares no code with the program that it judges, nor any of its ideas of how to be quick.
 """
 
+import dataclasses
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import NamedTuple
@@ -265,7 +266,7 @@ class Summary:
     area: int
     reset_area: int
     last_event_time: int | None
-    last_change_time: int
+    last_change_time: int | None
 
 
 def area(changes, values, end):
@@ -305,16 +306,27 @@ def summarize(changes, end):
     )
 
 
-def summaries(changes, level):
-    """The rows of a level, by number of the span: hours, or 16^level hours that have a change
-    behind them."""
-    size = HOUR * 16**level
-    spans = {}
+STRETCH = 16
+ERA = 512
+BEFORE_ERA, BEFORE_STRETCH, OF_HOUR = 0, 1, 2
+
+
+def told_before(changes, hour, since):
+    """What the changes between two hours come to, if there are any."""
+    within = [change for change in changes if since <= change.time // HOUR < hour]
+    if not within:
+        return Summary(0, 0, 0, 0, 0, 0, None, 0, 0, 0, 0, 0, 0, None, None)
+    return dataclasses.replace(summarize(within, hour * HOUR), area=0, reset_area=0)
+
+
+def summaries(changes):
+    """The rows of a space, by hour and level."""
+    hours = {}
     for change in changes:
-        spans.setdefault(change.time // size, []).append(change)
-    rows = {n: summarize(within, (n + 1) * size) for n, within in spans.items()}
-    if level > 0 and rows:
-        rows.popitem()  # the last span has no change behind it
-        for row in rows.values():
-            row.area = row.reset_area = 0  # kept of hours only
+        hours.setdefault(change.time // HOUR, []).append(change)
+    rows = {(hour, OF_HOUR): summarize(within, (hour + 1) * HOUR) for hour, within in hours.items()}
+    for stretch in {hour - hour % STRETCH for hour in hours}:
+        rows[stretch, BEFORE_STRETCH] = told_before(changes, stretch, stretch - stretch % ERA)
+    for era in {hour - hour % ERA for hour in hours}:
+        rows[era, BEFORE_ERA] = told_before(changes, era, 0)
     return rows

@@ -284,11 +284,15 @@ def test_a_summary_with_resets_has_a_part_that_nothing_before_can_change():
     assert (found.last_event_time, found.last_change_time) == (7, 8)
 
 
-def test_longer_spans_are_kept_once_there_is_a_change_behind_them():
-    changes = [Change(hour * oracle.HOUR, ENTRY, 1) for hour in (0, 15, 16, 40)]
-    assert list(oracle.summaries(changes, 0)) == [0, 15, 16, 40]
-    assert {n: row.entries for n, row in oracle.summaries(changes, 1).items()} == {0: 2, 1: 1}
-    assert oracle.summaries(changes, 2) == {}
+def test_each_stretch_and_each_era_with_a_change_begins_with_what_is_before_it():
+    changes = [Change(hour * oracle.HOUR, ENTRY, 1) for hour in (5, 15, 40, 520, 540, 541, 9999)]
+    rows = oracle.summaries(changes)
+    entries = [
+        {hour: row.entries for (hour, level), row in sorted(rows.items()) if level == wanted} for wanted in range(3)
+    ]
+    assert entries[oracle.OF_HOUR] == {5: 1, 15: 1, 40: 1, 520: 1, 540: 1, 541: 1, 9999: 1}
+    assert entries[oracle.BEFORE_STRETCH] == {0: 0, 32: 2, 512: 0, 528: 1, 9984: 0}
+    assert entries[oracle.BEFORE_ERA] == {0: 0, 512: 3, 9728: 6}
 
 
 # The algebra (DESIGN, section 4), before anything is built on it

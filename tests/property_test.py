@@ -20,6 +20,7 @@ import pytest
 
 import oracle
 from driver import Driver
+from harness import SOURCE_DIR
 from oracle import CLOCK_SKEW, DAILY_RESET, RESET, Event
 from story import Command, Commit, Daily, Message, Reopen, Story, payload
 
@@ -109,14 +110,14 @@ def check_facts(tables, world):
     assert {(s, at, kinds[person]): count for s, at, person, count in rows} == world.resets
 
 
-def kept_summaries(tables, space, level):
+def kept_summaries(tables, space):
     columns = [field.name for field in dataclasses.fields(oracle.Summary)]
     rows = tables.execute(
-        f"SELECT span, {', '.join(columns)} FROM summary WHERE level = ? AND space ="
-        " (SELECT id FROM space WHERE space_id = ?) ORDER BY span",
-        (level, space),
+        f"SELECT hour, level, {', '.join(columns)} FROM summary"
+        " WHERE space = (SELECT id FROM space WHERE space_id = ?)",
+        (space,),
     )
-    return {row["span"]: oracle.Summary(*tuple(row)[1:]) for row in rows}
+    return {(row["hour"], row["level"]): oracle.Summary(*tuple(row)[2:]) for row in rows}
 
 
 def kept_now(tables, space):
@@ -128,9 +129,7 @@ def kept_now(tables, space):
 
 
 def check_summaries(tables, space, changes):
-    for level in range(5):
-        kept = kept_summaries(tables, space, level)
-        assert kept == oracle.summaries(changes, level), (space, level)
+    assert kept_summaries(tables, space) == oracle.summaries(changes), space
 
 
 def check_now(driver, tables, space, changes):
@@ -206,7 +205,7 @@ def test_the_program_agrees_with_the_oracle(seed, folder):
 
 DERIVED = {
     "doorway_effect": "SELECT * FROM doorway_effect ORDER BY doorway, space",
-    "summary": "SELECT * FROM summary ORDER BY space, level, span",
+    "summary": "SELECT * FROM summary ORDER BY space, hour, level",
     "occupancy_now": "SELECT space, count, net, last_event_time, last_change_time"
     " FROM occupancy_now ORDER BY space",
 }
@@ -297,8 +296,13 @@ def test_a_rebuild_changes_nothing(seed, folder):
 # Damage
 
 # What may befall derived rows.
-FIRST = "(space, level, span) = (SELECT space, level, span FROM summary WHERE level = {} LIMIT 1)"
-AN_HOUR, A_LONG_SPAN = FIRST.format(0), FIRST.format(1)
+LAST = "(space, hour, level) = (SELECT space, hour, level FROM summary WHERE level = {} ORDER BY hour DESC LIMIT 1)"
+BEFORE_ERA, BEFORE_STRETCH, AN_HOUR = (LAST.format(level) for level in range(3))
+LEFT_OVER = (
+    "INSERT INTO summary SELECT space, 7, level, entries, exits, sum, lowest, highest, peak,"
+    " reset_time, reset_count, reset_net, reset_lowest, reset_highest, area, reset_area,"
+    " last_event_time, last_change_time FROM summary WHERE {}"
+)
 AN_EFFECT = (
     "(doorway, space) = (SELECT effect.doorway, effect.space FROM doorway_effect AS effect"
     " JOIN installation ON installation.doorway = effect.doorway"
@@ -306,12 +310,14 @@ AN_EFFECT = (
 )
 DAMAGE = {
     "an hour is wrong": f"UPDATE summary SET entries = entries + 1 WHERE {AN_HOUR}",
-    "a long span is wrong": f"UPDATE summary SET lowest = lowest - 1 WHERE {A_LONG_SPAN}",
+    "what is before a stretch is wrong": f"UPDATE summary SET lowest = lowest - 1 WHERE {BEFORE_STRETCH}",
+    "what is before an era is wrong": f"UPDATE summary SET sum = sum + 1 WHERE {BEFORE_ERA}",
     "an hour is missing": f"DELETE FROM summary WHERE {AN_HOUR}",
-    "a long span is missing": f"DELETE FROM summary WHERE {A_LONG_SPAN}",
-    "an hour is left over": "INSERT INTO summary SELECT space, 0, 7, entries, exits, sum, lowest,"
-    " highest, peak, reset_time, reset_count, reset_net, reset_lowest, reset_highest, area,"
-    f" reset_area, last_event_time, last_change_time FROM summary WHERE {AN_HOUR}",
+    "what is before a stretch is missing": f"DELETE FROM summary WHERE {BEFORE_STRETCH}",
+    "what is before an era is missing": f"DELETE FROM summary WHERE {BEFORE_ERA}",
+    "an hour is left over": LEFT_OVER.format(AN_HOUR),
+    "what is before a stretch is left over": LEFT_OVER.format(BEFORE_STRETCH),
+    "what is before an era is left over": LEFT_OVER.format(BEFORE_ERA),
     "a count is wrong": "UPDATE occupancy_now SET count = count + 1 WHERE last_change_time > 0",
     "a net is wrong": "UPDATE occupancy_now SET net = net - 1 WHERE last_change_time > 0",
     "a time is wrong": "UPDATE occupancy_now SET last_event_time = 1 WHERE last_change_time > 0",
@@ -324,8 +330,8 @@ DAMAGE = {
 
 @pytest.fixture(scope="module")
 def sound():
-    """A database of a story in which much happens."""
-    story = Story(3)
+    """A database of a story in which much happens, over two years."""
+    story = Story(4)
     story.set_up()
     story.go_on(turns=60)
     story.add_doorway()
@@ -334,6 +340,25 @@ def sound():
         with Driver(Path(name) / "headcount.db") as driver:
             run(driver, story.steps, random.Random(3))
             yield driver, story
+
+
+def test_the_migration_makes_of_hours_what_the_program_does(sound):
+    columns = (
+        "entries, exits, sum, lowest, highest, peak, reset_time, reset_count, reset_net, reset_lowest,"
+        " reset_highest, area, reset_area, last_event_time, last_change_time"
+    )
+    script = (SOURCE_DIR / "core" / "migrations" / "0002-audit-and-pruning.sql").read_text()
+    intact, _ = sound
+    with intact.tables() as tables, contextlib.closing(sqlite3.connect(":memory:")) as copy:
+        tables.backup(copy)
+        kept = copy.execute(DERIVED["summary"]).fetchall()
+        assert len({hour // oracle.ERA for _, hour, *_ in kept}) > 3
+        copy.executescript(
+            f"CREATE TABLE hours AS SELECT space, 0 AS level, hour AS span, {columns} FROM summary WHERE level = 2;"
+            " DROP TABLE summary; ALTER TABLE hours RENAME TO summary;"
+        )
+        copy.executescript(script[script.index("ALTER TABLE summary") :])
+        assert copy.execute(DERIVED["summary"]).fetchall() == kept
 
 
 @pytest.mark.parametrize("damage", DAMAGE)

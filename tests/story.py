@@ -130,7 +130,7 @@ class Story:
             beside = dice.choice((0, 0, 0, -1, 1, dice.randrange(HOUR)))
             instant = dice.choice(self.moments) + beside
         elif kind < 0.75:
-            unit = HOUR * dice.choice((1, 1, 16, 256))
+            unit = HOUR * dice.choice((1, 1, 16, 512))
             instant = dice.choice(self.moments) // unit * unit + dice.choice((-1, 0, 1))
         else:
             instant = dice.randrange(self.begin - 5 * DAY, self.now + 1)

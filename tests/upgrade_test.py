@@ -16,6 +16,7 @@ from harness import SOURCE_DIR, Broker, Gateway, Headcount
 RELEASED = sorted((SOURCE_DIR / "tests" / "released").glob("version_*.sql"))
 MIGRATIONS = sorted((SOURCE_DIR / "core" / "migrations").glob("*.sql"))
 NEWEST = len(MIGRATIONS) + 1
+RESHAPED = {"summary"}  # its rows are compared with the facts
 
 
 @pytest.fixture
@@ -57,6 +58,7 @@ def rows_then(gateway, before):
         return {
             table: sorted(map(repr, database.execute(f"SELECT {columns_of(old, table)} FROM {table}")))
             for table in contents(old)
+            if table not in RESHAPED
         }
 
 
@@ -91,7 +93,7 @@ def test_a_filled_database_is_brought_up_to_date(dump, gateway, tmp_path):
     gateway.start()
     assert gateway.value("PRAGMA user_version") == NEWEST
     assert f"{gateway.database}.before-v{NEWEST}" in gateway.log()
-    assert rows_then(gateway, dump) == before
+    assert rows_then(gateway, dump) == {table: rows for table, rows in before.items() if table not in RESHAPED}
     assert "all in step" in headcount("check")
     recount.check_counts(world, gateway)
     recount.wait_for_retained(gateway)

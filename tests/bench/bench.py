@@ -40,7 +40,6 @@ TIMEOUT = 3600.0  # seconds that any one tool may take; filling 100 million even
 FILL_BATCH = 5_000_000  # events a transaction
 EVENTS_PER_DAY = 274_000  # of a town's past, whatever its length: 100 million are a year
 SMALL_TOWN, LARGE_TOWN = 1_000, 100_000  # DPUs; a room has 4 of them
-MIGRATED_FROM = 10_000_000  # events: a database with a schema of long ago is brought up to date, a smaller one made anew
 LARGE_TOWN_EVENTS = 300_000  # its first event makes a DPU known: with as many events as DPUs that would be most of the work
 ROWS_MOST = 100  # that a count at an instant may read
 QUIET = {"log": {"level": "notice"}}
@@ -189,10 +188,6 @@ class Bench:
         path = self.databases / f"{schema}-{dpus}-{events}.db"
         if path.exists():
             return path
-        older = next(self.databases.glob(f"*-{dpus}-{events}.db"), None)
-        if older is not None and events >= MIGRATED_FROM:
-            migrate(older)
-            return older.rename(path)
         making = path.with_suffix(".making")
         for leftover in self.databases.glob(making.name + "*"):
             leftover.unlink()
@@ -245,17 +240,6 @@ def running(command, **options):
             process.communicate()
 
     return context()
-
-
-def migrate(path):
-    """As the gateway does it, but where it is: no copy of a file that can be made again."""
-    migrations = {int(file.name[:4]): file for file in (SOURCE_DIR / "core/migrations").glob("*.sql")}
-    say(f"bringing {path.name} up to date")
-    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as database:
-        version = database.execute("PRAGMA user_version").fetchone()[0]
-        for number in range(version + 1, max(migrations) + 1):
-            script = migrations[number].read_text()
-            database.executescript(f"BEGIN; {script} PRAGMA user_version = {number}; COMMIT;")
 
 
 def say(text):
