@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 import traceback
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -125,6 +126,28 @@ def read_arguments():
     return parser.parse_args()
 
 
+def run_named(name, times, seed):
+    return run_cell(CELLS[name], times, seed)
+
+
+def run_all(cells, arguments):
+    """A row for each, in their order; those that mostly wait do so in a process of their own."""
+    begun = time.monotonic()
+    with ProcessPoolExecutor(1) as beside:
+        waiting = {
+            one.name: beside.submit(run_named, one.name, arguments.times or one.times, arguments.seed)
+            for one in cells
+            if one.waits
+        }
+        for one in cells:
+            if one.waits:
+                yield waiting[one.name].result()
+            elif time.monotonic() - begun > arguments.minutes * 60:
+                yield Row(one.name, seed=arguments.seed, state="not run", why="no time left")
+            else:
+                yield run_cell(one, arguments.times or one.times, arguments.seed)
+
+
 def is_meant(cell, part):
     return cell.name == part[1:] if part.startswith("=") else part in cell.name
 
@@ -138,13 +161,10 @@ def main():
     hook()
     print(f"seed {arguments.seed}", flush=True)
     rows, begun = [], time.monotonic()
-    for one in chosen:
-        if time.monotonic() - begun > arguments.minutes * 60:
-            rows.append(Row(one.name, seed=arguments.seed, state="not run", why="no time left"))
-        else:
-            rows.append(run_cell(one, arguments.times or one.times, arguments.seed))
-        print(*list(table(rows[-1:]))[1:], f"({rows[-1].seconds} s)", rows[-1].why, flush=True)
-    print("", *table(rows), sep="\n")
+    for row in run_all(chosen, arguments):
+        rows.append(row)
+        print(*list(table([row]))[1:], f"({row.seconds} s)", row.why, flush=True)
+    print("", *table(rows), f"in {(time.monotonic() - begun) / 60:.1f} min", sep="\n")
     if arguments.json:
         keep(arguments.json, rows)
     return 0 if chosen and all(row.state == "held" for row in rows) else 1

@@ -25,13 +25,14 @@ class Cell:
     system: type
     check_every: int
     needs_root: bool
+    waits: bool
 
 
-def cell(name, times=20, system=System, check_every=5, needs_root=False):
-    """The function makes one fault happen; what it kills is revived after it."""
+def cell(name, times=20, system=System, check_every=5, needs_root=False, waits=False):
+    """The function makes one fault happen; what it kills is revived after it. One that mostly waits can do so beside others."""
 
     def add(fault):
-        CELLS[name] = Cell(name, fault, times, system, check_every, needs_root)
+        CELLS[name] = Cell(name, fault, times, system, check_every, needs_root, waits)
         return fault
 
     return add
@@ -347,7 +348,7 @@ class Slow(System):
     rate = 50
 
 
-@cell("gateway halted for 30 s", times=20, system=Slow)
+@cell("gateway halted for 30 s", times=20, system=Slow, waits=True)
 def halt_gateway_long(system):
     system.halt(system.gateway, 30.0, 30.0)
 
@@ -471,7 +472,7 @@ class SlowlyLinked(Linked):
     rate = 30
 
 
-@cell("half open, the gateway knows nothing", times=20, system=SlowlyLinked, needs_root=True)
+@cell("half open, the gateway knows nothing", times=20, system=SlowlyLinked, needs_root=True, waits=True)
 def leave_gateway_half_open(system):
     """It finds out when it next says something, which is once in 20 s where there is nothing to say."""
     system.link.cut = True
