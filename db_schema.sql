@@ -188,8 +188,8 @@ CREATE INDEX doorway_effect_space ON doorway_effect (space, doorway, sign);
 
 -- What all changes of a space within a span of time do to its count: core/span.h. Each UTC hour with a change has a row of
 -- level 2. The first of them in a stretch of 16 hours has one of level 1 in front of it, of the part of its era that
--- lies before the stretch, and the first in an era of 512 hours one of level 0, of all that lies before the era: whoever reads
--- backwards from any hour soon comes to where everything before it is told (core/openings.h).
+-- lies before the stretch, and the first in an era of 512 hours one of level 0, of all that lies before the era, if
+-- there is anything before it at all: whoever reads backwards from any hour soon comes to where the rest is told (core/openings.h).
 CREATE TABLE summary (
 	space INTEGER NOT NULL REFERENCES space (id),
 	hour INTEGER NOT NULL, -- since 1970; the first one of the stretch or the era at levels 1 and 0

@@ -221,26 +221,36 @@ static size_t run_of_hour(const struct space_change *changes, size_t count, size
 	return end - from;
 }
 
-static void bring_summaries(struct store *store, struct latest *latest,
-			    const struct space_change *changes, size_t count)
+/* What was the last hour until now may have others behind it. */
+static void bring_openings(struct store *store, int64_t space, int64_t last_hour_before,
+			   const struct space_change *changes, size_t count)
 {
 	g_autoptr(GArray) hours = g_array_new(FALSE, FALSE, sizeof(int64_t));
-	int64_t last_hour_before = latest->hour, first = last_hour_before;
 
 	if (last_hour_before >= 0)
 		g_array_append_val(hours, last_hour_before);
-	for (size_t i = 0, run; i < count; i += run) {
+	for (size_t i = 0; i < count; i += run_of_hour(changes, count, i)) {
 		int64_t hour = summary_hour(changes[i].change.time);
 
-		run = run_of_hour(changes, count, i);
-		bring_hour(store, latest, hour, changes + i, run);
 		g_array_append_val(hours, hour);
-		first = MIN(first, hour);
 	}
-	if (openings_stay(first, latest->hour))
-		return;
 	g_array_sort(hours, compare_hours);
-	openings_bring(store, latest->space, hours);
+	openings_bring(store, space, hours);
+}
+
+static void bring_summaries(struct store *store, struct latest *latest,
+			    const struct space_change *changes, size_t count)
+{
+	int64_t last_hour_before = latest->hour, first = summary_hour(changes[0].change.time);
+
+	for (size_t i = 0, run; i < count; i += run) {
+		run = run_of_hour(changes, count, i);
+		bring_hour(store, latest, summary_hour(changes[i].change.time), changes + i, run);
+	}
+	if (last_hour_before >= 0)
+		first = MIN(first, last_hour_before);
+	if (!openings_stay(first, latest->hour))
+		bring_openings(store, latest->space, last_hour_before, changes, count);
 }
 
 static void add_to_now(struct history_point *now, const struct change *change)

@@ -40,18 +40,25 @@ static struct walk walk_from_nothing(struct store *store, int64_t space)
 	};
 }
 
+static bool is_told(const struct span *span)
+{
+	return span->last_change_time != INSTANT_NONE;
+}
+
 static void begin_era(struct walk *walk, int64_t era)
 {
 	span_join(&walk->before, &walk->of_era);
 	walk->of_era = SPAN_EMPTY;
 	walk->era = era;
-	walk->found(walk->context, era, SUMMARY_BEFORE_ERA, &walk->before);
+	if (is_told(&walk->before))
+		walk->found(walk->context, era, SUMMARY_BEFORE_ERA, &walk->before);
 }
 
 static void begin_stretch(struct walk *walk, int64_t stretch)
 {
 	walk->stretch = stretch;
-	walk->found(walk->context, stretch, SUMMARY_BEFORE_STRETCH, &walk->of_era);
+	if (is_told(&walk->before) || is_told(&walk->of_era))
+		walk->found(walk->context, stretch, SUMMARY_BEFORE_STRETCH, &walk->of_era);
 }
 
 static void step(void *context, int64_t hour, const struct summary *summary)
@@ -126,13 +133,14 @@ static int64_t first_in_era(const GArray *hours, int64_t era)
 	return era + ERA_HOURS - 1;
 }
 
-/* Returns the hour to begin with: all that is before it is told. */
+/* Returns the hour to begin with: the walk knows all that is before it. */
 static int64_t begin_bringing(struct walk *walk, int64_t first)
 {
 	struct summary before;
+	enum summary_level level;
 
 	if (!resume(walk, 0, first))
-		return first;
+		return summary_next(walk->store, walk->space, 0, &level);
 	walk->era = era_of(walk->stretch);
 	if (summary_find(walk->store, walk->space, walk->era, SUMMARY_BEFORE_ERA, &before))
 		walk->before = before.span;
@@ -142,11 +150,14 @@ static int64_t begin_bringing(struct walk *walk, int64_t first)
 /* The next era with a change. Returns the hour to go on with; -1: there is none. */
 static int64_t go_to_next_era(struct walk *walk, const GArray *hours)
 {
-	int64_t next = summary_next(walk->store, walk->space, walk->era + ERA_HOURS);
+	enum summary_level level;
+	int64_t next = summary_next(walk->store, walk->space, walk->era + ERA_HOURS, &level);
 
 	if (next < 0)
 		return -1;
 	begin_era(walk, era_of(next));
+	if (level != SUMMARY_BEFORE_ERA) /* the space began with this era until now */
+		return next;
 	return resume(walk, walk->era, first_in_era(hours, walk->era)) ? walk->stretch : next;
 }
 
@@ -166,7 +177,7 @@ void openings_bring(struct store *store, int64_t space, const GArray *hours)
 
 bool openings_stay(int64_t first, int64_t last)
 {
-	return first >= 0 && stretch_of(first) == stretch_of(last);
+	return stretch_of(first) == stretch_of(last);
 }
 
 /* Reading */

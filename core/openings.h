@@ -1,7 +1,7 @@
 /* What a space has behind it where a stretch of 16 hours or an era of 512 begins: rows of table summary that make a count at
  * any time the matter of 18 rows, however long the history. A stretch with a change has a row that tells the part of its era
- * before it, and an era one that tells all before it. What comes late changes those behind it: of its own era, and one of each
- * later one (17 a year). */
+ * before it, and an era one that tells all before it; those with which a space begins have none. What comes late changes those
+ * behind it: of its own era, and one of each later one (17 a year). */
 #ifndef HEADCOUNT_OPENINGS_H
 #define HEADCOUNT_OPENINGS_H
 
@@ -14,7 +14,7 @@
 /* Brings them in step with hours that are other ones or new, in order, among them the one that was the last hour until then. */
 void openings_bring(struct store *store, int64_t space, const GArray *hours);
 
-/* Are they in step anyway, because all hours from `first` on are of the same stretch, and have been before? */
+/* Are they in step anyway, with changes in hours from `first` on, because those and the last one are of the same stretch? */
 bool openings_stay(int64_t first, int64_t last);
 
 /* Makes them all again. */

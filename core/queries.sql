@@ -148,7 +148,7 @@ FROM summary
 WHERE space = ?1 AND hour = ?2 AND level = 0;
 
 -- SUMMARY_NEXT
-SELECT hour FROM summary WHERE space = ?1 AND hour >= ?2 ORDER BY hour LIMIT 1;
+SELECT hour, level FROM summary WHERE space = ?1 AND hour >= ?2 ORDER BY hour, level LIMIT 1;
 
 -- SUMMARY_COUNT
 SELECT count(*) FROM summary WHERE space = ?1 AND hour >= ?2 AND level = ?3;

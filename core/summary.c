@@ -170,15 +170,18 @@ int64_t summary_last_stretch(struct store *store, int64_t space, int64_t first, 
 	return stretch;
 }
 
-int64_t summary_next(struct store *store, int64_t space, int64_t first)
+int64_t summary_next(struct store *store, int64_t space, int64_t first,
+		     enum summary_level *ret_level)
 {
 	struct query *query = store_query(store, SQL_SUMMARY_NEXT);
 	int64_t hour = -1;
 
 	query_bind_integer(query, 1, space);
 	query_bind_integer(query, 2, first);
-	if (query_next(query))
+	if (query_next(query)) {
 		hour = query_integer(query, 0);
+		*ret_level = (enum summary_level)query_integer(query, 1);
+	}
 	query_end(query);
 	return hour;
 }

@@ -46,8 +46,9 @@ int64_t summary_count(struct store *store, int64_t space, int64_t first, enum su
 int64_t summary_last_stretch(struct store *store, int64_t space, int64_t first, int64_t last,
 			     struct summary *ret_before);
 
-/* The first hour from `first` on that has a row; -1 if none has. */
-int64_t summary_next(struct store *store, int64_t space, int64_t first);
+/* The first row from hour `first` on: its hour; -1 if there is none. */
+int64_t summary_next(struct store *store, int64_t space, int64_t first,
+		     enum summary_level *ret_level);
 
 /* Can a summary be that of an hour, whatever happened in it? For hours of which nothing else is known. */
 bool summary_is_sound(const struct summary *summary, int64_t hour);

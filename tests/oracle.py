@@ -325,8 +325,11 @@ def summaries(changes):
     for change in changes:
         hours.setdefault(change.time // HOUR, []).append(change)
     rows = {(hour, OF_HOUR): summarize(within, (hour + 1) * HOUR) for hour, within in hours.items()}
+    first = min(hours, default=0)
     for stretch in {hour - hour % STRETCH for hour in hours}:
-        rows[stretch, BEFORE_STRETCH] = told_before(changes, stretch, stretch - stretch % ERA)
+        if first < stretch:
+            rows[stretch, BEFORE_STRETCH] = told_before(changes, stretch, stretch - stretch % ERA)
     for era in {hour - hour % ERA for hour in hours}:
-        rows[era, BEFORE_ERA] = told_before(changes, era, 0)
+        if first < era:
+            rows[era, BEFORE_ERA] = told_before(changes, era, 0)
     return rows

@@ -92,4 +92,5 @@ INSERT INTO summary
 SELECT space, hour / width * width, level, entries, exits, sum, lowest, highest, peak, reset_time, reset_count, reset_net,
 	reset_lowest, reset_highest, 0, 0, last_event_time, last_change_time
 FROM walk
-WHERE previous IS NULL OR previous / width <> hour / width;
+WHERE (previous IS NULL OR previous / width <> hour / width)
+	AND hour > (SELECT min(hour) FROM summary AS first WHERE first.space = walk.space);
