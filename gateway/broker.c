@@ -83,8 +83,8 @@ static void lose(struct broker *broker, const char *format, ...)
 	va_end(arguments);
 }
 
-/* Says that nothing more will come. A socket closed with something unread in it is reset, and the reset overtakes what we said
- * last, such as why we are going: so it stays, half closed, while the broker reads that. */
+/* Says that nothing more will come. A socket closed with something unread in it is reset: then the broker can't write to it any
+ * more, and ends the connection before it has read what we said last, such as what our trouble is. So it stays, half closed. */
 static void part(struct broker *broker)
 {
 	int socket = mosquitto_socket(broker->client);

@@ -4,7 +4,9 @@ import contextlib
 import hashlib
 import json
 import os
+import select
 import signal
+import socket
 import sqlite3
 import subprocess
 import uuid
@@ -23,6 +25,7 @@ from harness import (
     retained_topics,
     wait_until,
 )
+from loader import length, text
 
 TIME = "2026-11-23T08:15:30.125Z"
 
@@ -54,6 +57,31 @@ def make_doorway(broker, space="A", dpu="423"):
         command("create", "dpu", id=dpu)
         command("create", "installation", dpu=dpu, doorway=f"door-{dpu}", orientation=1,
                 started_at="2018-01-01T00:00:00Z")
+
+
+class BusyBroker:
+    """Has much to send and reads nothing before that is done; what it can't send ends the connection, as in mosquitto."""
+
+    running = True
+
+    def __init__(self):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+
+    def hear_out(self):
+        """What one connection has said by its end; nothing if it could not be written to until then."""
+        crossing = text("dpu/423/events") + b"\x00{}"
+        connection, _ = self.listener.accept()
+        end = select.poll()
+        end.register(connection, select.POLLRDHUP)
+        with connection, contextlib.suppress(ConnectionError):
+            connection.recv(65536)
+            connection.sendall(b"\x20\x03\x01\x00\x00")  # CONNACK: I know your session, come in
+            while not end.poll(10):
+                connection.sendall(b"\x30" + length(len(crossing)) + crossing)
+            connection.sendall(b"\xd0\x00")  # PINGRESP
+            return b"".join(iter(lambda: connection.recv(65536), b""))
+        return b""
 
 
 def crossing(broker, dpu="423", **members):
@@ -396,3 +424,18 @@ def test_sighup_changes_what_is_logged(broker, gateway):
     gateway.config.write_text("[log]\nlevel=loud\n")
     gateway.signal(signal.SIGHUP)
     gateway.wait_for(lambda: "nothing is changed" in gateway.log(), 30, "it says what is wrong")
+
+
+def test_a_busy_broker_hears_of_our_trouble_before_the_connection_ends(tmp_path):
+    broker = BusyBroker()
+    gateway = Gateway(broker, tmp_path)
+    with contextlib.ExitStack() as stack:
+        stack.callback(broker.listener.close)
+        stack.callback(gateway.kill)
+        gateway.spawn()
+        broker.listener.settimeout(30)
+        broker.listener.accept()[0].close()  # it has opened its database
+        other = stack.enter_context(contextlib.closing(sqlite3.connect(gateway.database, isolation_level=None)))
+        other.execute("BEGIN IMMEDIATE")
+        heard = (broker.hear_out() for _ in range(6))
+        assert any(b"/health" in words and b"database is locked" in words for words in heard), gateway.log()
