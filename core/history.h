@@ -21,8 +21,8 @@ struct history_point {
 /* The count after everything that is known (events may be ahead of our clock by max_clock_skew). */
 struct history_point history_now(struct store *store, int64_t space);
 
-/* The count of a space after everything with time <= when, or <= as_of if that is earlier. Reads at most 18 summary rows and the changes of one
- * hour. */
+/* The count of a space after everything with time <= when, or <= as_of if that is earlier. Reads at most 18 summary rows and the
+ * changes of one hour. */
 struct history_point history_at(struct store *store, int64_t space, instant when);
 /* The same for somebody who knows what history_now says. */
 struct history_point history_back(struct store *store, int64_t space,
