@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <glib.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -35,34 +36,16 @@ enum result commits_lock(const char *database, int *ret_file, struct problem *re
 	return result;
 }
 
-int commits_open(const char *database)
-{
-	g_autofree char *path = path_of(database);
-
-	return open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-}
-
-bool commits_is_replaced(int file, const char *database)
-{
-	g_autofree char *path = path_of(database);
-	struct stat opened, there;
-
-	if (fstat(file, &opened) < 0)
-		return false;
-	return stat(path, &there) < 0 || opened.st_ino != there.st_ino ||
-	       opened.st_dev != there.st_dev;
-}
-
 static uint64_t number_in(int file)
 {
 	uint64_t number = 0;
 
-	/* Eight bytes at the beginning of a page: the kernel copies them at once. */
 	if (pread(file, &number, sizeof number, 0) != sizeof number)
 		return 0;
 	return number;
 }
 
+/* Eight bytes at the beginning of a page: the kernel copies them at once. */
 static bool put(int file, uint64_t number)
 {
 	return pwrite(file, &number, sizeof number, 0) == sizeof number;
@@ -78,9 +61,72 @@ bool commits_end(int file)
 	return put(file, (number_in(file) | 1) + 1);
 }
 
-uint64_t commits_read(int file)
+/* Reading */
+
+struct commits {
+	const _Atomic uint64_t
+		*number; /* what the writer writes; this mapping keeps the inode, too */
+	dev_t device;
+	ino_t inode;
+};
+
+static bool has_number(const struct stat *status)
 {
-	uint64_t number = number_in(file);
+	return status->st_size >= (off_t)sizeof(uint64_t);
+}
+
+static struct commits *map(int file)
+{
+	struct commits *commits;
+	struct stat status;
+	void *page;
+
+	if (fstat(file, &status) < 0 || !has_number(&status))
+		return NULL;
+	page = mmap(NULL, sizeof(uint64_t), PROT_READ, MAP_SHARED, file, 0);
+	if (page == MAP_FAILED)
+		return NULL;
+	commits = g_new(struct commits, 1);
+	*commits = (struct commits){page, status.st_dev, status.st_ino};
+	return commits;
+}
+
+struct commits *commits_open(const char *database)
+{
+	g_autofree char *path = path_of(database);
+	int file = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	struct commits *commits;
+
+	if (file < 0)
+		return NULL;
+	commits = map(file);
+	close(file);
+	return commits;
+}
+
+void commits_close(struct commits *commits)
+{
+	if (commits == NULL)
+		return;
+	munmap((void *)(uintptr_t)commits->number, sizeof(uint64_t));
+	g_free(commits);
+}
+
+uint64_t commits_read(const struct commits *commits)
+{
+	uint64_t number = commits != NULL ? *commits->number : 0;
 
 	return number % 2 == 0 ? number : 0;
+}
+
+bool commits_is_replaced(const struct commits *commits, const char *database)
+{
+	g_autofree char *path = path_of(database);
+	struct stat there;
+
+	if (stat(path, &there) < 0)
+		return commits != NULL;
+	if (commits == NULL)
+		return has_number(&there) && access(path, R_OK) == 0;
+	return commits->inode != there.st_ino || commits->device != there.st_dev;
 }

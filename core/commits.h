@@ -11,22 +11,29 @@
 
 #include "result.h"
 
+/* For who writes: the file. */
+
 /* Locks it, as long as the file is open, however the program ends. RESULT_BUSY: somebody else has. Until commits_end says
  * otherwise, a commit is under way: its owner may change anything, or be killed. */
 MUST_USE enum result commits_lock(const char *database, int *ret_file,
 				  struct problem *reterr_problem);
 
-/* For commits_read; -1: there is none, or none for us. */
-int commits_open(const char *database);
-
-/* Is the file that was opened no longer the one beside the database? Of -1: no. */
-bool commits_is_replaced(int file, const char *database);
-
-/* For who has the lock. False: it can't be written (errno), and nothing may be committed. */
+/* False: it can't be written (errno), and nothing may be committed. */
 bool commits_begin(int file);
 bool commits_end(int file);
 
+/* For who reads: the number, as it changes. The file is never cut, like SQLite's -shm: that would end who reads. */
+
+struct commits;
+
+/* NULL, which all of these take: there is none, or none for us. */
+struct commits *commits_open(const char *database);
+void commits_close(struct commits *commits);
+
 /* 0: none is known, or a commit is under way. */
-uint64_t commits_read(int file);
+uint64_t commits_read(const struct commits *commits);
+
+/* Is another one beside the database by now, or none? */
+bool commits_is_replaced(const struct commits *commits, const char *database);
 
 #endif

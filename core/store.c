@@ -40,8 +40,9 @@ struct store {
 	sqlite3 *database;
 	enum store_mode mode;
 	char *path;
-	char *old_copy;     /* NULL: none was made */
-	int commits;        /* of commits_lock or commits_open; or -1 */
+	char *old_copy; /* NULL: none was made */
+	int lock;       /* of commits_lock; or -1 */
+	struct commits *commits;
 	int failure;        /* the first SQLite result code that went wrong in this transaction */
 	int failure_detail; /* the same, extended; what comes after it has codes and words of its own */
 	char failure_words[160];
@@ -346,7 +347,7 @@ static uint64_t identify(const char *path)
 static enum result open_commits(struct store *store, struct problem *reterr_problem)
 {
 	if (store->mode == STORE_WRITER)
-		return commits_lock(store->path, &store->commits, reterr_problem);
+		return commits_lock(store->path, &store->lock, reterr_problem);
 	if (store->mode == STORE_READER)
 		store->commits = commits_open(store->path);
 	return RESULT_OK;
@@ -406,7 +407,7 @@ enum result store_open(const char *path, enum store_mode mode, struct store **re
 	configure_once();
 	store->mode = mode;
 	store->path = g_strdup(path);
-	store->commits = -1;
+	store->lock = -1;
 	g_strlcpy(store->error, "no error", sizeof store->error);
 	result = open_commits(store, reterr_problem);
 	if (result == RESULT_OK)
@@ -414,7 +415,7 @@ enum result store_open(const char *path, enum store_mode mode, struct store **re
 	if (result == RESULT_OK)
 		result = check_version(store, reterr_problem);
 	if (result == RESULT_OK && mode == STORE_WRITER)
-		(void)commits_end(store->commits); /* until here migrations were under way */
+		(void)commits_end(store->lock); /* until here migrations were under way */
 	if (result != RESULT_OK) {
 		store_close(store);
 		return result;
@@ -455,8 +456,9 @@ void store_close(struct store *store)
 	for (int i = 0; i < STEP_COUNT; i++)
 		sqlite3_finalize(store->steps[i]);
 	sqlite3_close(store->database);
-	if (store->commits >= 0)
-		close(store->commits);
+	commits_close(store->commits);
+	if (store->lock >= 0)
+		close(store->lock);
 	g_free(store->old_copy);
 	g_free(store->path);
 	g_free(store);
@@ -509,7 +511,7 @@ static enum result end_reading(struct store *store, enum result result)
 
 static bool announce_commit(struct store *store)
 {
-	if (store->mode != STORE_WRITER || commits_begin(store->commits))
+	if (store->mode != STORE_WRITER || commits_begin(store->lock))
 		return true;
 	store->failure = SQLITE_IOERR;
 	snprintf(store->error, sizeof store->error, "%s: a commit can't be announced: %s",
@@ -523,7 +525,7 @@ static bool commit(struct store *store)
 	bool committed = announce_commit(store) && take_step(store, STEP_COMMIT);
 
 	if (store->mode == STORE_WRITER)
-		(void)commits_end(store->commits);
+		(void)commits_end(store->lock);
 	return committed;
 }
 
