@@ -7,7 +7,8 @@
 #define OVERHEAD_BYTES 64 /* of an entry in the hash table, and of two blocks of memory */
 
 struct known_space {
-	GList link; /* in part->recent */
+	GList link; /* in part->queue */
+	bool used;  /* since it last came to the queue's head */
 	uint64_t file;
 	struct space_state state;
 	int64_t checked; /* the number of the last change in the database, when this was still so */
@@ -25,7 +26,7 @@ struct known_past {
 struct part {
 	GMutex mutex;
 	GHashTable *spaces;       /* of struct known_space by state.id */
-	GQueue recent;            /* the same, what was asked for last at the head */
+	GQueue queue;             /* the same; what is at the tail goes, unless it was used */
 	size_t bytes, most_bytes; /* of spaces */
 	/* What is looked for can stand at one place only, and whatever else belongs there takes it over. */
 	struct known_past *pasts;
@@ -129,14 +130,24 @@ static size_t bytes_of(const struct known_space *known)
 static void forget(struct part *part, struct known_space *known)
 {
 	part->bytes -= bytes_of(known);
-	g_queue_unlink(&part->recent, &known->link);
+	g_queue_unlink(&part->queue, &known->link);
 	g_hash_table_remove(part->spaces, known->state.id);
 }
 
+/* A second chance for what was used: as good as the order of use, and a question moves nothing. */
 static void make_room(struct part *part)
 {
-	while (part->bytes > part->most_bytes)
-		forget(part, part->recent.tail->data);
+	while (part->bytes > part->most_bytes) {
+		struct known_space *last = part->queue.tail->data;
+
+		if (last->used) {
+			g_queue_unlink(&part->queue, &last->link);
+			g_queue_push_head_link(&part->queue, &last->link);
+			last->used = false;
+		} else {
+			forget(part, last);
+		}
+	}
 }
 
 /* With this revision, any if it is 0; NULL if it is not known. */
@@ -170,8 +181,7 @@ static bool recall(struct part *part, struct store *store, const char *id, insta
 	if (known != NULL) {
 		*ret_state = known->state;
 		*ret_checked = known->checked;
-		g_queue_unlink(&part->recent, &known->link);
-		g_queue_push_head_link(&part->recent, &known->link);
+		known->used = true;
 	}
 	g_mutex_unlock(&part->mutex);
 	return known != NULL;
@@ -205,7 +215,7 @@ static void keep_space(struct part *part, struct store *store, const struct spac
 	known->state = *state;
 	known->checked = checked;
 	g_hash_table_insert(part->spaces, known->state.id, known);
-	g_queue_push_head_link(&part->recent, &known->link);
+	g_queue_push_head_link(&part->queue, &known->link);
 	part->bytes += bytes_of(known);
 	make_room(part);
 	g_mutex_unlock(&part->mutex);

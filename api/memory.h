@@ -1,5 +1,5 @@
 /* What has been read of spaces, kept as long as it is still so, for all threads that serve. It has room for a bounded
- * number of bytes; what was not asked for longest goes first.
+ * number of bytes; what was not asked for in a long time goes first.
  *
  * A space as it is now is kept as long as the number of the last change in the database is the same, or else the revision
  * of the space is: whatever people see of a space raises it, but for the clock, by which installations begin and end;

@@ -451,30 +451,46 @@ HTTP_NAMES = {
 }
 
 
-def http_targets(folder, days, requests, rounds):
-    """`then` never repeats itself in any round."""
+HTTP_TURNS = 10  # of a round: what else shares the processors, and which thread gets which connection, changes between them
+
+
+def http_targets(folder, days, requests, turns):
+    """For each turn a file; `then` never repeats itself in any."""
     start, end = midnight(days), midnight(days - 1)
     makers = {
         "now": [any_room() for _ in range(10_000)],
         "again": [f"{any_room()}?time={any_time(days)}" for _ in range(1_000)],
         "day": [f"{any_room()}/counts?start={start}&end={end}&interval=1h" for _ in range(10_000)],
     }
-    targets = {name: [targets_of(folder, name, made)] * rounds for name, made in makers.items()}
+    targets = {name: [targets_of(folder, name, made)] * turns for name, made in makers.items()}
     targets["then"] = [
         targets_of(folder, f"then-{i}", [f"{any_room()}?time={any_time(days)}" for _ in range(requests)])
-        for i in range(rounds)
+        for i in range(turns)
     ]
     return targets
 
 
+def ask_in_turns(bench, servers, targets, requests):
+    """One round: what `ask` says of each server, over all turns."""
+    turns = [[ask(bench, server, of_turn, requests) for server in servers] for of_turn in targets]
+    return [
+        {
+            "rate": statistics.harmonic_mean(once["rate"] for once in of_server),
+            "cpu": statistics.fmean(once["cpu"] for once in of_server),
+            "p99": statistics.median(once["p99"] for once in of_server),
+        }
+        for of_server in zip(*turns)
+    ]
+
+
 def measure_http(bench):
     events = bench.sizes[0]
-    requests = 10_000 if bench.quick else 50_000
+    requests = 1_000 if bench.quick else 10_000
     rounds = {name: [] for name in HTTP_NAMES}
     with bench.folder() as folder, Broker(folder) as broker:
         database = folder / "past.db"
         bench.copy(database, LARGE_TOWN, events)
-        targets = http_targets(folder, days_of(events), requests, bench.rounds)
+        targets = http_targets(folder, days_of(events), requests, bench.rounds * HTTP_TURNS)
         settings = {**QUIET, "store": {"database": database}}
         with Gateway(broker, folder, settings=settings) as gateway, api_of(bench, folder, broker, database) as api:
             api.wait_connected()
@@ -482,9 +498,10 @@ def measure_http(bench):
             threads = "4"  # as [api] threads has it by default
             with bench.tool("constant", threads) as constant:
                 servers = (int(constant.stdout.readline()), constant.pid), (api.port, api.pid)
-                for i in range(bench.rounds):
+                for first in range(0, bench.rounds * HTTP_TURNS, HTTP_TURNS):
                     for name in HTTP_NAMES:
-                        rounds[name].append([ask(bench, server, targets[name][i], requests) for server in servers])
+                        of_round = targets[name][first : first + HTTP_TURNS]
+                        rounds[name].append(ask_in_turns(bench, servers, of_round, requests))
     for name, pairs in rounds.items():
         bench.add(
             "http",
