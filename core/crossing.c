@@ -56,28 +56,29 @@ static void insert_one(struct store *store, struct attributed *attributed)
 	attributed->crossing->outcome = query_run(query) > 0 ? CROSSING_STORED : CROSSING_DUPLICATE;
 }
 
-/* All of ROWS_AT_ONCE; or none of them, if one is there already. */
-static bool insert_many(struct store *store, struct attributed *attributed)
+/* ROWS_AT_ONCE of them, up to the first that is there already. Returns how many. */
+static size_t insert_many(struct store *store, struct attributed *attributed)
 {
 	struct query *query = store_query(store, SQL_INSTALLATION_COUNT_ADD_50);
+	size_t stored;
 
 	for (int i = 0; i < ROWS_AT_ONCE; i++)
 		bind_row(query, i, &attributed[i]);
-	if (!query_try(query))
-		return false;
-	for (int i = 0; i < ROWS_AT_ONCE; i++)
+	stored = (size_t)query_run_as_far(query);
+	for (size_t i = 0; i < stored; i++)
 		attributed[i].crossing->outcome = CROSSING_STORED;
-	return true;
+	return stored;
 }
 
+/* After one that is there already, there are often more: the rest of those at once goes one by one. */
 static void insert(struct store *store, struct attributed *attributed, size_t count)
 {
 	for (size_t i = 0, end; i < count; i = end) {
 		end = MIN(i + ROWS_AT_ONCE, count);
-		if (end - i == ROWS_AT_ONCE && insert_many(store, attributed + i))
-			continue;
-		for (size_t one = i; one < end; one++)
-			insert_one(store, &attributed[one]);
+		if (end - i == ROWS_AT_ONCE)
+			i += insert_many(store, attributed + i);
+		for (; i < end; i++)
+			insert_one(store, &attributed[i]);
 	}
 }
 

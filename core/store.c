@@ -932,10 +932,15 @@ struct query *store_query(struct store *store, enum sql name)
 	return query;
 }
 
+static const char *name_of(const struct query *query)
+{
+	return sql_texts[query - query->store->queries].name;
+}
+
 static void check_bind(struct query *query, int code)
 {
 	if (code != SQLITE_OK)
-		remember_failure(query->store, code, "bind");
+		remember_failure(query->store, code, name_of(query));
 }
 
 void query_bind_integer(struct query *query, int index, int64_t value)
@@ -972,7 +977,7 @@ bool query_next(struct query *query)
 	if (code == SQLITE_ROW)
 		return true;
 	if (code != SQLITE_DONE)
-		remember_failure(query->store, code, sqlite3_sql(query->statement));
+		remember_failure(query->store, code, name_of(query));
 	else
 		query_end(query);
 	return false;
@@ -991,17 +996,18 @@ int64_t query_run(struct query *query)
 	return store_failed(query->store) ? 0 : sqlite3_changes64(query->store->database);
 }
 
-bool query_try(struct query *query)
+int64_t query_run_as_far(struct query *query)
 {
 	int code;
 
 	if (store_failed(query->store))
-		return false;
+		return 0;
 	code = sqlite3_step(query->statement);
-	if (code != SQLITE_DONE && code != SQLITE_CONSTRAINT)
-		remember_failure(query->store, code, sqlite3_sql(query->statement));
+	if (code != SQLITE_DONE &&
+	    sqlite3_extended_errcode(query->store->database) != SQLITE_CONSTRAINT_PRIMARYKEY)
+		remember_failure(query->store, code, name_of(query));
 	query_end(query);
-	return code == SQLITE_DONE;
+	return store_failed(query->store) ? 0 : sqlite3_changes64(query->store->database);
 }
 
 int64_t query_integer(struct query *query, int column)

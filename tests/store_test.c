@@ -115,26 +115,69 @@ static enum result break_a_rule(struct store *store, void *context)
 	return RESULT_OK;
 }
 
-static enum result try_what_breaks_a_rule(struct store *store, void *context)
-{
-	struct query *query = store_query(store, SQL_SPACE_ADD);
+#define ROWS 50 /* of SQL_INSTALLATION_COUNT_ADD_50 */
 
-	g_assert_cmpint(take_revision(store, context), ==, RESULT_OK);
-	query_bind_text(query, 1, "no such id!");
-	query_bind_text(query, 2, "");
-	query_bind_text(query, 3, "UTC");
-	g_assert_false(query_try(query));
+/* Crossings of as many milliseconds on end. */
+static int64_t add_rows(struct store *store, int64_t first_time, int64_t last_count)
+{
+	struct query *query = store_query(store, SQL_INSTALLATION_COUNT_ADD_50);
+
+	for (int i = 0; i < ROWS; i++) {
+		query_bind_integer(query, 5 * i + 1, 1);
+		query_bind_integer(query, 5 * i + 2, first_time + i);
+		query_bind_integer(query, 5 * i + 3, 0);
+		query_bind_integer(query, 5 * i + 4, i == ROWS - 1 ? last_count : 1);
+		query_bind_integer(query, 5 * i + 5, 0);
+	}
+	return query_run_as_far(query);
+}
+
+static enum result add_rows_that_are_there(struct store *store, void *context)
+{
+	(void)context;
+	g_assert_cmpint(add_rows(store, 1000, 1), ==, ROWS);
+	g_assert_cmpint(add_rows(store, 1000, 1), ==, 0);
+	g_assert_cmpint(add_rows(store, 980, 1), ==, 20);
+	g_assert_cmpint(add_rows(store, 950, 1), ==, 30);
 	return RESULT_OK;
 }
 
-static void rule_that_a_try_breaks_leaves_the_rest(struct folder *folder, gconstpointer data)
+static enum result add_row_that_breaks_a_rule(struct store *store, void *context)
+{
+	(void)context;
+	g_assert_cmpint(add_rows(store, 2000, 0), ==, 0);
+	return RESULT_OK;
+}
+
+static enum result count_rows(struct store *store, void *ret_count)
+{
+	struct query *query = store_query(store, SQL_CROSSING_PAGE);
+
+	query_bind_integer(query, 1, 1);
+	query_bind_integer(query, 2, 0);
+	query_bind_integer(query, 3, 0);
+	query_bind_integer(query, 4, 0);
+	query_bind_integer(query, 5, INSTANT_LAST);
+	query_bind_integer(query, 6, 1000);
+	*(int *)ret_count = 0;
+	while (query_next(query))
+		++*(int *)ret_count;
+	return RESULT_OK;
+}
+
+static void rows_go_in_up_to_the_first_that_is_there(struct folder *folder, gconstpointer data)
 {
 	struct store *store = open_store(folder, STORE_WRITER);
-	int64_t revision = 0;
+	int count;
 
 	(void)data;
-	g_assert_cmpint(store_transaction(store, try_what_breaks_a_rule, &revision), ==, RESULT_OK);
-	g_assert_cmpint(revision_of(store), ==, 1);
+	g_assert_cmpint(store_transaction(store, add_rows_that_are_there, NULL), ==, RESULT_OK);
+	g_assert_cmpint(store_transaction(store, add_row_that_breaks_a_rule, NULL), ==,
+			RESULT_FAILED);
+	g_assert_true(g_str_has_prefix(store_error(store),
+				       "INSTALLATION_COUNT_ADD_50: CHECK constraint failed"));
+	g_assert_cmpint(store_transaction(store, count_rows, &count), ==, RESULT_OK);
+	g_assert_cmpint(count, ==, ROWS + 20 + 30);
 	store_close(store);
 }
 
@@ -564,7 +607,7 @@ int main(int count, char **arguments)
 	g_test_init(&count, &arguments, NULL);
 	ADD(refused_work_leaves_nothing_behind);
 	ADD(part_that_fails_leaves_the_rest);
-	ADD(rule_that_a_try_breaks_leaves_the_rest);
+	ADD(rows_go_in_up_to_the_first_that_is_there);
 	ADD(caches_go_with_whatever_is_undone);
 	ADD(second_writer_is_refused);
 	ADD(reader_sees_commits_and_works_without_a_writer);
