@@ -479,23 +479,11 @@ const char *json_slice_text(const struct json_slice *slice, size_t *ret_size, ch
 	return at;
 }
 
-/* Apart, as it comes seldom and takes more registers than all the rest of json_slice_is_text. */
-G_NO_INLINE static bool is_text_unescaped(const struct json_slice *slice, const char *expected,
-					  size_t expected_size)
+bool json_slice_is_text_unescaped(const struct json_slice *slice, const char *expected)
 {
 	g_autofree char *unescaped = NULL;
 	size_t size;
 	const char *text = json_slice_text(slice, &size, &unescaped);
 
-	return size == expected_size && memcmp(text, expected, size) == 0;
-}
-
-/* What is escaped is longer than what it means. */
-bool json_slice_is_text(const struct json_slice *slice, const char *expected)
-{
-	size_t size = slice->size - 2, expected_size = strlen(expected);
-
-	if (size > expected_size)
-		return is_text_unescaped(slice, expected, expected_size);
-	return size == expected_size && memcmp(slice->at + 1, expected, size) == 0;
+	return size == strlen(expected) && memcmp(text, expected, size) == 0;
 }

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "json.h"
 
@@ -39,6 +40,16 @@ bool json_slice_integer(const struct json_slice *slice, int64_t *ret_integer);
  * else NULL. */
 const char *json_slice_text(const struct json_slice *slice, size_t *ret_size, char **ret_unescaped);
 
-bool json_slice_is_text(const struct json_slice *slice, const char *expected);
+bool json_slice_is_text_unescaped(const struct json_slice *slice, const char *expected);
+
+/* Here, so that a constant text's length is one. What is escaped is longer than what it means. */
+static inline bool json_slice_is_text(const struct json_slice *slice, const char *expected)
+{
+	size_t size = strlen(expected) + strlen("\"\"");
+
+	if (slice->size > size)
+		return json_slice_is_text_unescaped(slice, expected);
+	return slice->size == size && memcmp(slice->at + 1, expected, size - 2) == 0;
+}
 
 #endif
