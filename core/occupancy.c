@@ -12,6 +12,8 @@
 #include "runs.h"
 #include "summary.h"
 
+#define ROWS_AT_ONCE 50 /* of SQL_OCCUPANCY_PUT_50 */
+
 int64_t occupancy_take_revisions(struct store *store, int64_t count)
 {
 	struct query *query = store_query(store, SQL_META_TAKE_REVISIONS);
@@ -24,17 +26,48 @@ int64_t occupancy_take_revisions(struct store *store, int64_t count)
 	return last - count + 1;
 }
 
+/* A space's count as it is to be kept. */
+struct now {
+	int64_t space;
+	struct history_point point;
+};
+
+/* The row's number within the statement counts from 0. */
+static void bind_now(struct query *query, int row, const struct now *now)
+{
+	const struct history_point *point = &now->point;
+	int before = row * 6;
+
+	query_bind_integer(query, before + 1, now->space);
+	query_bind_integer(query, before + 2, point->occupancy.count);
+	query_bind_integer(query, before + 3, point->occupancy.net);
+	query_bind_optional(query, before + 4, point->last_event_time);
+	query_bind_optional(query, before + 5, point->last_change_time);
+	query_bind_integer(query, before + 6, point->revision);
+}
+
+static void put_rows(struct store *store, enum sql statement, const struct now *nows, size_t count)
+{
+	struct query *query = store_query(store, statement);
+
+	for (size_t i = 0; i < count; i++)
+		bind_now(query, (int)i, &nows[i]);
+	query_run(query);
+}
+
+static void put_nows(struct store *store, const struct now *nows, size_t count)
+{
+	for (; count >= ROWS_AT_ONCE; nows += ROWS_AT_ONCE, count -= ROWS_AT_ONCE)
+		put_rows(store, SQL_OCCUPANCY_PUT_50, nows, ROWS_AT_ONCE);
+	for (; count > 0; nows++, count--)
+		put_rows(store, SQL_OCCUPANCY_PUT, nows, 1);
+}
+
 static void put_now(struct store *store, int64_t space, const struct history_point *point)
 {
-	struct query *query = store_query(store, SQL_OCCUPANCY_PUT);
+	const struct now now = {space, *point};
 
-	query_bind_integer(query, 1, space);
-	query_bind_integer(query, 2, point->occupancy.count);
-	query_bind_integer(query, 3, point->occupancy.net);
-	query_bind_optional(query, 4, point->last_event_time);
-	query_bind_optional(query, 5, point->last_change_time);
-	query_bind_integer(query, 6, point->revision);
-	query_run(query);
+	put_nows(store, &now, 1);
 }
 
 void occupancy_touch(struct store *store, int64_t space)
@@ -261,8 +294,8 @@ static void add_to_now(struct history_point *now, const struct change *change)
 		now->last_event_time = change->time;
 }
 
-static void bring_space(struct store *store, int64_t space, const struct space_change *changes,
-			size_t count, int64_t revision)
+static struct now bring_space(struct store *store, int64_t space,
+			      const struct space_change *changes, size_t count, int64_t revision)
 {
 	struct latest *latest = latest_of(store, space);
 	bool in_order = changes[0].change.time > latest->now.last_change_time;
@@ -273,7 +306,7 @@ static void bring_space(struct store *store, int64_t space, const struct space_c
 	if (!in_order)
 		latest_count_again(store, latest);
 	latest->now.revision = revision;
-	put_now(store, space, &latest->now);
+	return (struct now){space, latest->now};
 }
 
 static size_t run_of_space(const struct space_change *changes, size_t count, size_t from)
@@ -285,20 +318,32 @@ static size_t run_of_space(const struct space_change *changes, size_t count, siz
 	return end - from;
 }
 
+static size_t count_spaces(const struct space_change *changes, size_t count)
+{
+	size_t spaces = 0;
+
+	for (size_t i = 0; i < count; i += run_of_space(changes, count, i))
+		spaces++;
+	return spaces;
+}
+
 void occupancy_apply(struct store *store, struct space_change *changes, size_t count)
 {
-	int64_t spaces = 0, revision;
+	g_autofree struct now *nows = NULL;
+	size_t spaces, done = 0;
+	int64_t revision;
 
 	if (count == 0)
 		return;
 	runs_sort(changes, count, sizeof *changes, compare_space_changes);
-	for (size_t i = 0; i < count; i += run_of_space(changes, count, i))
-		spaces++;
-	revision = occupancy_take_revisions(store, spaces);
+	spaces = count_spaces(changes, count);
+	nows = g_new(struct now, spaces);
+	revision = occupancy_take_revisions(store, (int64_t)spaces);
 	for (size_t i = 0, run; i < count; i += run) {
 		run = run_of_space(changes, count, i);
-		bring_space(store, changes[i].space, changes + i, run, revision++);
+		nows[done++] = bring_space(store, changes[i].space, changes + i, run, revision++);
 	}
+	put_nows(store, nows, spaces);
 }
 
 /* Facts that went or moved */

@@ -117,8 +117,8 @@ void batch_add(struct batch *batch, const struct message *message, int64_t max_c
 	char dpu_id[JSON_ID_SIZE];
 	struct delivery delivery = {
 		.kind = topic_kind(message->topic, dpu_id),
-		.topic = g_string_chunk_insert_const(batch->texts, message->topic),
-		.dpu_id = g_string_chunk_insert_const(batch->texts, dpu_id),
+		.topic = g_string_chunk_insert(batch->texts, message->topic),
+		.dpu_id = g_string_chunk_insert(batch->texts, dpu_id),
 		.payload = g_string_chunk_insert_len(batch->texts, message->payload,
 						     (gssize)message->size),
 		.size = message->size,
