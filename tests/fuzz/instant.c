@@ -9,10 +9,22 @@
 
 #define WORD "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+-"
 
+/* GLib rounds a fraction to what a double holds, to the next second even: what we cut is cut for it, too. */
+static char *cut_fraction(const char *text)
+{
+	const char *point = strpbrk(text, ".,");
+	size_t digits = point != NULL ? strspn(point + 1, "0123456789") : 0;
+
+	if (digits <= 3)
+		return g_strdup(text);
+	return g_strdup_printf("%.*s%s", (int)(point + 4 - text), text, point + 1 + digits);
+}
+
 static void check_glib(const char *text, instant when)
 {
+	g_autofree char *cut = cut_fraction(text);
 	g_autoptr(GTimeZone) utc = g_time_zone_new_utc();
-	g_autoptr(GDateTime) other = g_date_time_new_from_iso8601(text, utc);
+	g_autoptr(GDateTime) other = g_date_time_new_from_iso8601(cut, utc);
 
 	if (other != NULL)
 		g_assert(g_date_time_to_unix(other) == when / INSTANT_SECOND);
