@@ -30,7 +30,7 @@ static bool read_place(const char *text, struct crossing_place *ret_place)
 					      NULL))
 			return false;
 	}
-	return ret_place->time <= INSTANT_LAST;
+	return ret_place->time >= INSTANT_FIRST && ret_place->time <= INSTANT_LAST;
 }
 
 static void write_place(const struct crossing_place *place, char *text, size_t size)

@@ -1,6 +1,7 @@
 """The questions that people ask over HTTP, and their answers: now, then, in between. Every answer is held to the contract
 too (harness.Api)."""
 
+import base64
 import csv
 import io
 import json
@@ -337,6 +338,13 @@ def test_the_next_page_is_linked(system):
     assert rest.json()["next"] is None
     assert system.ask("/spaces/link-0")["children"] == ["link-1", "link-2"]
     assert system.ask("/spaces/link-1")["parent"] == "link-0"
+
+
+def test_place_among_events_that_no_page_has_told_is_refused(system):
+    make_space(system, "placed")
+    for place in ("-1,1,0,1", "-600000000000,1,0,1", "253402300800000,1,0,1", "0,1,0", "0,1,0,x", "no"):
+        cursor = base64.urlsafe_b64encode(place.encode()).decode().rstrip("=")
+        refused(system.get("/spaces/placed/events", cursor=cursor), "cursor")
 
 
 @pytest.mark.parametrize("path", ["/spaces", "/doorways", "/dpus", "/installations", "/rejected-events"])
