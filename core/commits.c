@@ -64,16 +64,10 @@ bool commits_end(int file)
 /* Reading */
 
 struct commits {
-	const _Atomic uint64_t
-		*number; /* what the writer writes; this mapping keeps the inode, too */
+	void *page; /* mapped: it begins with the number as the writer writes it */
 	dev_t device;
-	ino_t inode;
+	ino_t inode; /* no other file has it as long as this one is mapped */
 };
-
-static bool has_number(const struct stat *status)
-{
-	return status->st_size >= (off_t)sizeof(uint64_t);
-}
 
 static struct commits *map(int file)
 {
@@ -81,7 +75,7 @@ static struct commits *map(int file)
 	struct stat status;
 	void *page;
 
-	if (fstat(file, &status) < 0 || !has_number(&status))
+	if (fstat(file, &status) < 0 || status.st_size < (off_t)sizeof(uint64_t))
 		return NULL;
 	page = mmap(NULL, sizeof(uint64_t), PROT_READ, MAP_SHARED, file, 0);
 	if (page == MAP_FAILED)
@@ -108,15 +102,25 @@ void commits_close(struct commits *commits)
 {
 	if (commits == NULL)
 		return;
-	munmap((void *)(uintptr_t)commits->number, sizeof(uint64_t));
+	munmap(commits->page, sizeof(uint64_t));
 	g_free(commits);
 }
 
 uint64_t commits_read(const struct commits *commits)
 {
-	uint64_t number = commits != NULL ? *commits->number : 0;
+	const _Atomic uint64_t *place = commits != NULL ? commits->page : NULL;
+	uint64_t number = place != NULL ? *place : 0;
 
 	return number % 2 == 0 ? number : 0;
+}
+
+static bool is_there(const char *database)
+{
+	struct commits *commits = commits_open(database);
+	bool there = commits != NULL;
+
+	commits_close(commits);
+	return there;
 }
 
 bool commits_is_replaced(const struct commits *commits, const char *database)
@@ -124,9 +128,8 @@ bool commits_is_replaced(const struct commits *commits, const char *database)
 	g_autofree char *path = path_of(database);
 	struct stat there;
 
-	if (stat(path, &there) < 0)
-		return commits != NULL;
 	if (commits == NULL)
-		return has_number(&there) && access(path, R_OK) == 0;
-	return commits->inode != there.st_ino || commits->device != there.st_dev;
+		return is_there(database);
+	return stat(path, &there) < 0 || commits->inode != there.st_ino ||
+	       commits->device != there.st_dev;
 }

@@ -33,7 +33,7 @@ void commits_close(struct commits *commits);
 /* 0: none is known, or a commit is under way. */
 uint64_t commits_read(const struct commits *commits);
 
-/* Is another one beside the database by now, or none? */
+/* Is another one beside the database by now, or none? Of NULL: is there one for us by now? */
 bool commits_is_replaced(const struct commits *commits, const char *database);
 
 #endif

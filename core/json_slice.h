@@ -40,9 +40,10 @@ bool json_slice_integer(const struct json_slice *slice, int64_t *ret_integer);
  * else NULL. */
 const char *json_slice_text(const struct json_slice *slice, size_t *ret_size, char **ret_unescaped);
 
+/* The part of json_slice_is_text that comes seldom. */
 bool json_slice_is_text_unescaped(const struct json_slice *slice, const char *expected);
 
-/* Here, so that a constant text's length is one. What is escaped is longer than what it means. */
+/* In the header, so that the length of a constant text costs nothing. What is escaped is longer than what it means. */
 static inline bool json_slice_is_text(const struct json_slice *slice, const char *expected)
 {
 	size_t size = strlen(expected) + strlen("\"\"");

@@ -118,7 +118,7 @@ void query_bind_blob(struct query *query, int index, const void *bytes,
 bool query_next(struct query *query);   /* is there a(nother) row? Ends the query when not */
 void query_end(struct query *query);    /* before the last row; as store_query does anyway */
 int64_t query_run(struct query *query); /* to the end, ignoring rows; how many rows it changed */
-/* The same for INSERT OR FAIL: to the first row whose key is there already. */
+/* The same for INSERT OR FAIL of rows: up to the first whose primary key is there already, which is no failure. */
 int64_t query_run_as_far(struct query *query);
 
 /* Columns of the row, from 0; texts and blobs live until the next query_next. */

@@ -391,6 +391,9 @@ static void without_the_file_beside_every_look_is_one_into_the_database(struct f
 	g_assert_cmpint(revision_of(reader), ==, 0);
 	g_assert_cmpint(glance_of(reader), ==, RESULT_BUSY);
 	g_assert_cmpint(revision_of(reader), ==, 0);
+	g_assert_cmpint(symlink(folder->database, beside), ==, 0);
+	g_assert_false(store_is_replaced(reader)); /* it is not followed, so there is still none */
+	g_assert_cmpint(g_unlink(beside), ==, 0);
 	g_assert_true(g_file_set_contents(beside, "short", -1, NULL));
 	g_assert_false(store_is_replaced(reader));
 	store_close(reader);
