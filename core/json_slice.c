@@ -360,24 +360,29 @@ static bool is_ascii(const char *text, size_t size)
 	return (bits & UINT64_C(0x8080808080808080)) == 0;
 }
 
-bool json_slice_check(const char *text, size_t size, const struct json_visitor *visitor,
-		      const char **reterr_why)
+/* The text is not empty. */
+static bool check(const char *text, size_t size, const struct json_visitor *visitor,
+		  const char **reterr_why)
 {
 	struct scan scan = {.at = text, .end = text + size, .visitor = visitor};
 
-	if (size == 0) {
-		*reterr_why = "it is empty";
-	} else if (!is_ascii(text, size) && !g_utf8_validate_len(text, size, NULL)) {
+	if (!is_ascii(text, size) && !g_utf8_validate_len(text, size, NULL))
 		*reterr_why = "it is not UTF-8";
-	} else if (scan_whole(&scan)) {
+	else if (scan_whole(&scan))
 		return true;
-	} else if (scan.why != NULL) {
+	else if (scan.why != NULL)
 		*reterr_why = scan.why;
-	} else {
+	else
 		*reterr_why =
 			scan.at == scan.end ? "it ends too early" : "a character is out of place";
-	}
 	return false;
+}
+
+bool json_slice_check(const char *text, size_t size, const struct json_visitor *visitor,
+		      const char **reterr_why)
+{
+	*reterr_why = "it is empty";
+	return size > 0 && check(text, size, visitor, reterr_why);
 }
 
 /* Values */
