@@ -381,8 +381,10 @@ static bool check(const char *text, size_t size, const struct json_visitor *visi
 bool json_slice_check(const char *text, size_t size, const struct json_visitor *visitor,
 		      const char **reterr_why)
 {
+	if (size > 0)
+		return check(text, size, visitor, reterr_why);
 	*reterr_why = "it is empty";
-	return size > 0 && check(text, size, visitor, reterr_why);
+	return false;
 }
 
 /* Values */

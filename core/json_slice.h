@@ -26,8 +26,8 @@ struct json_visitor {
 	void *context;
 };
 
-/* Is this one JSON text, by the rules of json_read? If not, *reterr_why is a constant phrase. The visitor may be NULL, and the text of
- * no bytes, as libmosquitto has it. */
+/* Is this one JSON text, by the rules of json_read? If not, *reterr_why is a constant phrase; else it stays as it was. The visitor may
+ * be NULL, and the text of no bytes, as libmosquitto has it. */
 bool json_slice_check(const char *text, size_t size, const struct json_visitor *visitor,
 		      const char **reterr_why);
 

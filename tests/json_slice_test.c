@@ -59,9 +59,10 @@ static void assert_told(const char *text, const char *expected)
 {
 	g_autoptr(GString) told = g_string_new(NULL);
 	const struct json_visitor visitor = {tell_member, tell_item, told};
-	const char *why;
+	const char *why = NULL;
 
 	g_assert_true(json_slice_check(text, strlen(text), &visitor, &why));
+	g_assert_cmpstr(why, ==, NULL);
 	g_assert_cmpstr(told->str, ==, expected);
 }
 
