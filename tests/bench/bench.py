@@ -29,11 +29,7 @@ SOURCE_DIR = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(SOURCE_DIR / "tests"))
 sys.dont_write_bytecode = True
 
-import paho.mqtt.client as mqtt  # noqa: E402
-from paho.mqtt.packettypes import PacketTypes  # noqa: E402
-from paho.mqtt.properties import Properties  # noqa: E402
-
-from harness import Api, Broker, Client, Gateway, port_open, wait_until  # noqa: E402
+from harness import Api, Broker, Client, Gateway, Publisher, port_open, wait_until  # noqa: E402
 
 TIMEOUT = 3600.0  # seconds that any one tool may take; filling 100 million events is the longest
 FILL_BATCH = 5_000_000  # events a transaction
@@ -106,35 +102,25 @@ class Machine:
         }
 
 
-class Commander:
-    """Asks the gateway something. The broker's queue is in order, so its answer says that all before is stored."""
+@contextlib.contextmanager
+def commander(gateway):
+    """A function that waits until the gateway has stored all that the broker has taken. The broker's queue is in order: once a
+    command has reached the audit, what came before it is stored. The gateway's answer would say so, but late: it stands behind
+    all acknowledgements, of which mosquitto reads one a round; nor does the counting subscriber wait for its own to be read."""
+    command = {"action": "update", "object": "space", "id": "r0", "values": {}}
+    with Publisher(gateway.broker) as publisher, gateway.reading() as database:
 
-    TOPIC = "replies/bench"
+        def commands():
+            return database.execute("SELECT coalesce(max(id), 0) FROM audit").fetchone()[0]
 
-    def __init__(self, broker):
-        self.answered, self.subscribed = threading.Event(), threading.Event()
-        self.client = mqtt.Client("bench-commander", protocol=mqtt.MQTTv5)
-        self.client.on_connect = lambda client, *_: client.subscribe(self.TOPIC, 1)
-        self.client.on_subscribe = lambda *_: self.subscribed.set()
-        self.client.on_message = lambda *_: self.answered.set()
-        self.client.connect("127.0.0.1", broker.port)
-        self.client.loop_start()
-        assert self.subscribed.wait(20)
+        def wait_stored():
+            before, deadline = commands(), time.monotonic() + TIMEOUT
+            publisher.publish("registry/commands", command)
+            while commands() == before:
+                assert time.monotonic() < deadline, "the gateway does not store"
+                time.sleep(0.002)
 
-    def wait_stored(self):
-        request = Properties(PacketTypes.PUBLISH)
-        request.ResponseTopic = self.TOPIC
-        command = {"action": "update", "object": "space", "id": "r0", "values": {}}
-        self.answered.clear()
-        self.client.publish("registry/commands", json.dumps(command), qos=1, properties=request)
-        assert self.answered.wait(TIMEOUT), "the gateway does not answer"
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.client.disconnect()
-        self.client.loop_stop()
+        yield wait_stored
 
 
 class Bench:
@@ -281,12 +267,12 @@ def ingest_candidate(bench, load, past=0):
     with bench.folder() as folder, Broker(folder) as broker:
         gateway = Gateway(broker, folder, settings=QUIET)
         bench.copy(gateway.database, load["dpus"], past)
-        with gateway, Commander(broker) as commander:
-            commander.wait_stored()
+        with gateway, commander(gateway) as wait_stored:
+            wait_stored()
             wait_idle(gateway.pid)
             before, written = cpu_seconds(gateway.pid), written_bytes(gateway.pid)
             begin = bench.run("load", port=broker.port, **load)["begin"]
-            commander.wait_stored()
+            wait_stored()
             seconds, cpu = time.monotonic() - begin, cpu_seconds(gateway.pid) - before
             written = written_bytes(gateway.pid) - written
             peak_kib = status_kib(gateway.pid, "VmHWM")
